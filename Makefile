@@ -1,0 +1,120 @@
+# loomta: build, test and install. `make help` tells the targets.
+# SPDX-License-Identifier: MIT
+
+LUA_VERSION ?= 5.4
+CURL_CONFIG ?= curl-config
+PKG_CONFIG ?= pkg-config
+CFLAGS ?= -O2 -g
+INSTALL ?= install
+
+# Lua's headers: the place LuaRocks names in LUA_INCDIR, else what pkg-config knows. A module never links with liblua:
+# the program that loads it brings it.
+LUA_PACKAGE = $(if $(filter jit,$(LUA_VERSION)),luajit,lua$(LUA_VERSION))
+LUA_CFLAGS = $(if $(LUA_INCDIR),-I$(LUA_INCDIR),$(shell for name in $(LUA_PACKAGE) lua-$(LUA_VERSION) lua; do \
+  $(PKG_CONFIG) --cflags-only-I $$name 2>/dev/null && break; done))
+CURL_CFLAGS ?= $(shell $(CURL_CONFIG) --cflags 2>/dev/null)
+CURL_LIBS ?= $(if $(CURL_LIBDIR),-L$(CURL_LIBDIR)) -lcurl
+
+PREFIX ?= /usr/local
+INST_LIBDIR ?= $(PREFIX)/lib/lua/$(LUA_VERSION)
+INST_LUADIR ?= $(PREFIX)/share/lua/$(LUA_VERSION)
+
+# A variant (a sanitizer, coverage) gets objects of its own, and so does each Lua.
+VARIANT ?=
+BUILD := build/$(LUA_VERSION)$(if $(VARIANT),-$(VARIANT))
+CORE := $(BUILD)/loomta/core.so
+SOURCES := $(wildcard src/*.c)
+OBJECTS := $(SOURCES:src/%.c=$(BUILD)/%.o)
+
+# Ours, apart from the user's CFLAGS. WARNINGS=-Werror is for those who develop loomta.
+OWN_CFLAGS = -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(LUA_CFLAGS) $(CURL_CFLAGS)
+WARNINGS ?=
+ALL_WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes $(WARNINGS)
+# nodelete: the module's code must outlive the Lua state that loaded it, threads and exit handlers may still run it.
+ifeq ($(shell uname -s),Darwin)
+MODULE_LDFLAGS = -bundle -undefined dynamic_lookup
+else
+MODULE_LDFLAGS = -shared -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now
+endif
+
+# Tests run on the Lua they were built for, against the tree itself. busted is Lua 5.1's on Debian and works on all.
+LUA ?= $(if $(filter jit,$(LUA_VERSION)),luajit,lua$(LUA_VERSION))
+SPECS ?= spec
+BUSTED_FLAGS ?=
+DEBIAN_LUA := /usr/share/lua/5.1/?.lua;/usr/share/lua/5.1/?/init.lua
+RUN_ENV = LUA_PATH='./?.lua;./lua/?.lua;./lua/?/init.lua;;$(DEBIAN_LUA)' LUA_CPATH='$(BUILD)/?.so;;' \
+  LUA_INIT= LOOMTA_SPEC_LUA='$(LUA)' LOOMTA_SANDBOX_BIN='$(SANDBOX)'
+
+SANDBOX := build/sandbox/loomta-sandbox
+SANDBOX_SOURCES := $(wildcard sandbox/*.c)
+SANDBOX_PACKAGES := libmicrohttpd jansson nettle
+
+LUA_FILES := $(wildcard lua/loomta/*.lua)
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.PHONY: help all sandbox install test specs demo examples lint format sanitize memcheck matrix interop clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+all: $(CORE)  ## build the C module for LUA_VERSION (5.1 5.2 5.3 5.4 jit)
+
+$(CORE): $(OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -pthread $(MODULE_LDFLAGS) $(LDFLAGS) -o $@ $^ $(CURL_LIBS)
+
+$(BUILD)/%.o: src/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(OWN_CFLAGS) $(ALL_WARNINGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+-include $(OBJECTS:.o=.d)
+
+sandbox: $(SANDBOX)  ## build the local emulator of the Loomta API
+
+$(SANDBOX): $(SANDBOX_SOURCES) $(wildcard sandbox/*.h)
+	@mkdir -p $(@D)
+	$(CC) -std=c11 $(ALL_WARNINGS) $(CFLAGS) $(SANDBOX_SOURCES) $(LDFLAGS) \
+	  $$($(PKG_CONFIG) --cflags --libs $(SANDBOX_PACKAGES)) -pthread -o $@
+
+install: $(CORE)  ## install into INST_LIBDIR and INST_LUADIR (LuaRocks sets them)
+	$(INSTALL) -d '$(DESTDIR)$(INST_LIBDIR)/loomta' '$(DESTDIR)$(INST_LUADIR)/loomta'
+	$(INSTALL) -m 755 $(CORE) '$(DESTDIR)$(INST_LIBDIR)/loomta/core.so'
+	$(INSTALL) -m 644 $(LUA_FILES) '$(DESTDIR)$(INST_LUADIR)/loomta'
+
+test:  ## install what is missing, build, and run every spec
+	@scripts/setup test
+	@$(MAKE) --no-print-directory all sandbox
+	@$(MAKE) --no-print-directory specs
+
+specs:  # the specs alone, on what is built; SPECS=spec/media_spec.lua for one
+	$(RUN_ENV) $(LUA) scripts/busted.lua $(BUSTED_FLAGS) $(SPECS)
+
+demo:  ## install what is missing, build, and watch real files being uploaded to the sandbox
+	@scripts/setup demo
+	@$(MAKE) --no-print-directory all sandbox
+	@$(RUN_ENV) scripts/demo
+
+examples: all sandbox  ## run every example against the sandbox
+	@$(RUN_ENV) scripts/examples
+
+lint:  ## luacheck, cppcheck, clang-tidy, clang-format, and the rules of this code base
+	@scripts/lint
+
+format:  ## lay out the C code
+	clang-format -i src/*.c src/*.h sandbox/*.c sandbox/*.h
+
+sanitize:  ## the specs under AddressSanitizer and UndefinedBehaviorSanitizer
+	@scripts/sanitize
+
+memcheck:  ## the specs of the C core under valgrind
+	@scripts/memcheck
+
+matrix:  ## the specs on Lua 5.1, 5.2, 5.3, 5.4 and LuaJIT
+	@scripts/matrix
+
+interop:  ## have another parser (busboy, from npm) read our uploads
+	@scripts/interop
+
+clean:  ## remove what was built
+	rm -rf build

@@ -1,0 +1,75 @@
+--- Where the key and the host come from when the caller names none: the environment, then the file that Loomta's own
+--- command line tool writes.
+-- SPDX-License-Identifier: MIT
+local core = require "loomta.core"
+local errors = require "loomta.errors"
+local json = require "loomta.json"
+local types = require "loomta.types"
+
+local default_url = "https://api.loomta.com"
+
+local config = {}
+
+---@param name string
+---@return string? value nil also when it is empty, as with an unset variable
+local function environment(name)
+  local value = os.getenv(name)
+  if value ~= "" then return value end
+end
+
+--- `~/.loomta/credentials.json`, or nil when there is no home.
+---@return string?
+function config.credentialsPath()
+  local home = environment "HOME"
+  return home and home .. "/.loomta/credentials.json"
+end
+
+--- The credentials file's contents.
+---@return table? credentials { apiKey, apiUrl }; empty when there is no file
+---@return loomta.Error? err when there is one that cannot be used
+local function credentials()
+  local path = config.credentialsPath()
+  if not path then return {} end
+  local text, why = core.readPrivate(path)
+  if why == "absent" then return {} end
+  if why == "exposed" then
+    return nil, errors.input("missing_api_key", ("others may read %s; make it yours alone: chmod 600 %s"):format(path, path))
+  end
+  if not text then return nil, errors.input("missing_api_key", path .. " cannot be read, or is not a small regular file") end
+  local value = json.decode(text)
+  if type(value) ~= "table" or type(value.apiKey) ~= "string" then
+    return nil, errors.input("missing_api_key", path .. ' is not JSON with an "apiKey"; log in again or remove it')
+  end
+  return value
+end
+
+--- The key and base URL that a call without `apiKey` uses, or the URL alone for one with it.
+---@param has_key boolean the caller gave a key
+---@return { apiKey: any, baseUrl: table }? found apiKey is a core.secret
+---@return loomta.Error? err
+function config.find(has_key)
+  local key, url = environment "LOOMTA_API_KEY", environment "LOOMTA_API_URL"
+  local key_origin, url_origin = "LOOMTA_API_KEY", "LOOMTA_API_URL"
+  if not has_key and not key then
+    local file, err = credentials()
+    if not file then return nil, err end
+    key, key_origin = file.apiKey, config.credentialsPath()
+    if not url and type(file.apiUrl) == "string" then
+      url, url_origin = file.apiUrl, key_origin
+    end
+  end
+  if not has_key and not key then
+    local message = "no API key: give apiKey, set LOOMTA_API_KEY, or log in so that ~/.loomta/credentials.json exists"
+    return nil, errors.input("missing_api_key", message)
+  end
+
+  local base, expected = types.baseUrl(url or default_url)
+  if not base then return nil, errors.input("invalid_option", ("%s must be %s"):format(url_origin, expected), "baseUrl") end
+  if has_key then return { baseUrl = base } end
+  local checked
+  checked, expected = types.key(key)
+  if not checked then return nil, errors.input("invalid_api_key", ("the key in %s must be %s"):format(key_origin, expected)) end
+  return { apiKey = core.secret(checked), baseUrl = base }
+end
+
+return config

@@ -1,0 +1,64 @@
+--- The one shape of every failure: a table that a program can branch on and a person can read.
+-- SPDX-License-Identifier: MIT
+
+---@class (exact) loomta.Error
+---@field code string stable: the API's own code, or one of ours (see the README's table)
+---@field message string for people; may change
+---@field details any? the API's, or ours in the same shape: `{ { path = { "folderId" }, message = "…" } }`
+---@field status integer? HTTP status, when the server answered
+---@field kind "input"|"auth"|"api"|"rate_limit"|"server"|"network"|"timeout"|"canceled"|"protocol"
+---@field retryable boolean calling again may help and cannot store twice
+---@field possiblyStored boolean the server may have stored the upload
+---@field attempts integer how many times the request was sent
+---@field retryAfterMs integer? how long the server asked to wait
+---@field cause string? the layer below in its own words (libcurl, the system, a reader)
+
+local Error = { __name = "loomta.Error" }
+
+--- One line, safe for a terminal: `unsupported_media_type: cover.png is a PNG image …`.
+function Error.__tostring(err)
+  local line = err.code .. ": " .. err.message
+  if err.status then line = line .. " (HTTP " .. err.status .. ")" end
+  if err.cause and err.cause ~= err.message then line = line .. " [" .. err.cause .. "]" end
+  return (line:gsub("%c+", " "))
+end
+
+local errors = {}
+
+--- Makes an error of its fields; what is not given is the harmless value.
+---@param fields table at least code and message
+---@return loomta.Error
+function errors.new(fields)
+  fields.kind = fields.kind or "input"
+  fields.retryable = fields.retryable or false
+  fields.possiblyStored = fields.possiblyStored or false
+  fields.attempts = fields.attempts or 0
+  return setmetatable(fields, Error)
+end
+
+--- An error about what the caller gave, found before anything was sent.
+---@param code string
+---@param message string
+---@param field string? the field it is about
+---@return loomta.Error
+function errors.input(code, message, field)
+  return errors.new {
+    code = code,
+    kind = code:find "api_key$" and "auth" or "input",
+    message = message,
+    details = field and { { path = { field }, message = message } } or nil,
+  }
+end
+
+--- Raises what `upload` and the other calls return instead, for scripts that want to stop at the first failure.
+--- (`assert` would do on Lua 5.3 and later; before, it hides the message of an error that is a table.)
+---@generic T
+---@param value T?
+---@param err loomta.Error?
+---@return T value, loomta.Error? err, any ...
+function errors.check(value, err, ...)
+  if value == nil then error(tostring(err), 2) end
+  return value, err, ...
+end
+
+return errors

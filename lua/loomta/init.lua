@@ -1,0 +1,35 @@
+--- Uploads images and videos to the Loomta API.
+---
+---     local loomta = require "loomta"
+---     local media, err = loomta.upload { file = "clip.mp4" }
+---     if not media then return print(err) end
+---     print(media.id, media.status)
+---
+--- Every call returns its value, or `nil` and an error table; nothing the world can do raises.
+-- SPDX-License-Identifier: MIT
+local client = require "loomta.client"
+local errors = require "loomta.errors"
+local json = require "loomta.json"
+local version = require "loomta.version"
+
+local default
+
+--- The client behind the module's own functions, made from the environment at their first use.
+local function default_client()
+  default = default or client.new()
+  return default
+end
+
+return {
+  new = client.new,
+  check = errors.check,
+  null = json.null,
+  version = version,
+
+  --- `client:upload` on a client made from the environment.
+  ---@param given loomta.Upload
+  ---@return loomta.Media? media
+  ---@return loomta.Error? err
+  ---@return loomta.Info info
+  upload = function(given) return default_client():perform("upload", given) end,
+}

@@ -1,0 +1,131 @@
+--- The options of a client, which a call may override: each declared once, here.
+-- SPDX-License-Identifier: MIT
+local errors = require "loomta.errors"
+local types = require "loomta.types"
+
+---@class (exact) loomta.Options
+---@field apiKey string? the key, `loomta_sk_…`; else LOOMTA_API_KEY, else ~/.loomta/credentials.json
+---@field baseUrl string? where the API is; else LOOMTA_API_URL, else the credentials file's, else https://api.loomta.com
+---@field allowHttp boolean? let the key go unencrypted to a host that is not this machine
+---@field timeoutMs integer? for the whole call with its retries; 0 = none (default)
+---@field connectTimeoutMs integer? for name, connection and TLS of one attempt; default 10000
+---@field idleTimeoutMs integer? for a connection on which no byte moves; 0 = none, default 60000
+---@field maxRetries integer? after the first attempt; default 2
+---@field maxElapsedMs integer? no attempt begins later than this after the call; 0 = no limit (default)
+---@field retryUnknown boolean? repeat also what may have been stored: it may then be stored twice
+---@field maxBytesPerSec integer? the fastest that it may send; 0 = no limit (default)
+---@field maxResponseBytes integer? the largest answer that is read; default 1 MiB
+---@field proxy string? URL of a proxy; else the environment's (https_proxy, no_proxy …)
+---@field caFile string? PEM file of the authorities to trust instead of the system's
+---@field caPath string? folder of such files, hashed
+---@field verify boolean? check the server's certificate and name; default true
+---@field clientCert string? PEM file of our own certificate
+---@field clientKey string? PEM file of its private key
+---@field userAgent string? appended to ours
+---@field preflight boolean? look at a file before it is sent; default true
+---@field onProgress fun(sent: integer, total: integer?): boolean? bytes of the file; returning false cancels
+---@field onRetry fun(err: loomta.Error, attempt: integer, delayMs: number)? before each wait for another attempt
+
+---@type table<string, { type: string, default: any }>
+local declared = {
+  apiKey = { type = "key" },
+  baseUrl = { type = "baseUrl" },
+  allowHttp = { type = "flag", default = false },
+  timeoutMs = { type = "milliseconds", default = 0 },
+  connectTimeoutMs = { type = "milliseconds", default = 10000 },
+  idleTimeoutMs = { type = "milliseconds", default = 60000 },
+  maxRetries = { type = "count", default = 2 },
+  maxElapsedMs = { type = "milliseconds", default = 0 },
+  retryUnknown = { type = "flag", default = false },
+  maxBytesPerSec = { type = "count", default = 0 },
+  maxResponseBytes = { type = "count", default = 1024 * 1024 },
+  proxy = { type = "text" },
+  caFile = { type = "path" },
+  caPath = { type = "path" },
+  verify = { type = "flag", default = true },
+  clientCert = { type = "path" },
+  clientKey = { type = "path" },
+  userAgent = { type = "text" },
+  preflight = { type = "flag", default = true },
+  onProgress = { type = "callback" },
+  onRetry = { type = "callback" },
+}
+
+local options = { declared = declared }
+
+--- How many single-character edits lie between two words.
+local function distance(a, b)
+  local row = {}
+  for j = 0, #b do row[j] = j end
+  for i = 1, #a do
+    local diagonal = row[0]
+    row[0] = i
+    for j = 1, #b do
+      local cost = a:byte(i) == b:byte(j) and 0 or 1
+      diagonal, row[j] = row[j], math.min(row[j] + 1, row[j - 1] + 1, diagonal + cost)
+    end
+  end
+  return row[#b]
+end
+
+local function suggestion(name, fields)
+  local best, best_distance
+  for _, known in ipairs { fields, declared } do
+    for candidate in pairs(known) do
+      local d = distance(name:lower(), candidate:lower())
+      if not best or d < best_distance or (d == best_distance and candidate < best) then best, best_distance = candidate, d end
+    end
+  end
+  if best_distance <= math.max(1, #name / 3) then return "; did you mean '" .. best .. "'?" end
+  return ""
+end
+
+--- What was given, for a message: strings shortened, and never a key.
+local function shown(name, value)
+  if name == "apiKey" then return type(value) == "string" and "the one that was given" or "a " .. type(value) end
+  if type(value) == "string" then
+    if value == "" then return "an empty string" end
+    return ("%q"):format(#value > 60 and value:sub(1, 60) .. "…" or value):gsub("\\\n", "\\n")
+  end
+  if type(value) == "number" or type(value) == "boolean" then return tostring(value) end
+  return "a " .. (io.type(value) or type(value))
+end
+
+--- Checks what a caller gave against the declared options and the operation's own fields.
+---@param given table
+---@param fields table<string, loomta.Field>?
+---@return table? settings the checked options
+---@return loomta.Error|table fields the checked fields; the error when settings is nil
+function options.check(given, fields)
+  local settings, values = {}, {}
+  for name, value in pairs(given) do
+    local field = fields and fields[name]
+    local rule = field or declared[name]
+    if not rule then
+      local hint = type(name) == "string" and suggestion(name, fields or {}) or ""
+      return nil, errors.input("invalid_option", ("unknown option '%s'%s"):format(tostring(name), hint), tostring(name))
+    end
+    local checked, expected = types[rule.type](value)
+    if checked == nil then
+      local message = ("'%s' must be %s, not %s"):format(name, expected, shown(name, value))
+      local code = field and field.part and "invalid_request" or name == "apiKey" and "invalid_api_key" or "invalid_option"
+      return nil, errors.input(code, message, name)
+    end
+    if field then
+      values[name] = checked
+    else
+      settings[name] = checked
+    end
+  end
+  return settings, values
+end
+
+--- The defaults, as a new table.
+---@return table
+function options.defaults()
+  local settings = {}
+  for name, rule in pairs(declared) do settings[name] = rule.default end
+  return settings
+end
+
+return options

@@ -1,0 +1,64 @@
+--- Decides what a file is, and refuses it here where the server would refuse it, before a byte is sent.
+-- SPDX-License-Identifier: MIT
+local core = require "loomta.core"
+local errors = require "loomta.errors"
+local types = require "loomta.types"
+
+local by_extension = { jpeg = "image/jpeg", m4v = "video/mp4", qt = "video/quicktime" }
+for _, media in ipairs(core.mediaTypes()) do
+  if media.accepted then by_extension[media.extension] = media.mimeType end
+end
+
+local extensions = {}
+for _, media in ipairs(core.mediaTypes()) do extensions[media.mimeType] = media.extension end
+
+local accepted_list = "Loomta takes JPEG, WebP, MP4, WebM and QuickTime"
+
+local preflight = {}
+
+--- The type that a file name promises; nil when it is not an accepted one.
+---@param name string?
+---@return string?
+function preflight.typeOfName(name)
+  local extension = name and name:match "%.(%w+)$"
+  return extension and by_extension[extension:lower()]
+end
+
+--- A name for a source that has none.
+---@param mime_type string?
+---@return string
+function preflight.defaultName(mime_type)
+  return "upload." .. (extensions[mime_type] or "bin")
+end
+
+--- Looks at a source's first bytes.
+---@param source loomta.Source
+---@param fields table the checked fields: fileName, mimeType and mediaType speak here
+---@return string? mime_type
+---@return loomta.Error?
+function preflight.check(source, fields)
+  if source.head == "" then return nil, errors.input("invalid_media_file", source.name .. " is empty", source.field) end
+
+  local media = core.recognise(source.head)
+  if media and not media.accepted then
+    local message = ("%s is a %s (%s); %s"):format(source.name, media.name, media.mimeType, accepted_list)
+    return nil, errors.input("unsupported_media_type", message, source.field)
+  end
+  if media and fields.mimeType and fields.mimeType ~= media.mimeType then
+    local message = ("'mimeType' says %s, but %s is a %s (%s)"):format(fields.mimeType, source.name, media.name, media.mimeType)
+    return nil, errors.input("invalid_request", message, "mimeType")
+  end
+
+  local mime_type = fields.mimeType or (media and media.mimeType) or preflight.typeOfName(fields.fileName or source.path)
+  if not mime_type then
+    local message = ("%s is of no known type; %s (give 'mimeType' if it is one of them)"):format(source.name, accepted_list)
+    return nil, errors.input("unsupported_media_type", message, source.field)
+  end
+  if fields.mediaType and fields.mediaType ~= types.acceptedTypes[mime_type] then
+    local message = ("'mediaType' says %s, but %s is %s"):format(fields.mediaType, source.name, mime_type)
+    return nil, errors.input("invalid_request", message, "mediaType")
+  end
+  return mime_type
+end
+
+return preflight

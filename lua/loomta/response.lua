@@ -1,0 +1,100 @@
+--- Reads what the core says of a finished job: the value, or an error, and what it took.
+-- SPDX-License-Identifier: MIT
+local errors = require "loomta.errors"
+local json = require "loomta.json"
+
+---@class (exact) loomta.Info
+---@field status integer? HTTP status, when the server answered
+---@field attempts integer how many times the request was sent; 0 when it was refused here
+---@field bytesSent integer bytes of the file that the network took in the last attempt
+---@field totalBytes integer? the file's size, when it is known
+---@field durationMs number the whole call, with retries and waits
+---@field connectMs number? of the last attempt, as all that follow: name and connection; 0 on a reused one
+---@field tlsMs number? the TLS handshake; 0 on a reused connection
+---@field firstByteMs number? from the attempt's start to the first byte of the answer
+---@field reusedConnection boolean?
+---@field httpVersion string?
+---@field requestId string? the server's X-Request-Id
+
+local info_fields = {
+  "status", "attempts", "bytesSent", "totalBytes", "durationMs", "connectMs", "tlsMs", "firstByteMs", "reusedConnection",
+  "httpVersion", "requestId",
+}
+
+local response = {}
+
+local function info_of(result)
+  local info = {}
+  for _, name in ipairs(info_fields) do info[name] = result[name] end
+  return info
+end
+
+--- The `info` of a call that never reached the network.
+---@return loomta.Info
+function response.nothingSent()
+  return { attempts = 0, bytesSent = 0, durationMs = 0 }
+end
+
+local function error_of(result, fields)
+  for _, name in ipairs { "status", "attempts", "cause", "retryAfterMs" } do fields[name] = result[name] end
+  return errors.new(fields)
+end
+
+--- The server's own error, from its envelope `{ code, message, details }` where it sent one.
+local function answered_error(result)
+  local envelope = json.decode(result.body)
+  if type(envelope) ~= "table" then envelope = {} end
+  local code, message = envelope.code, envelope.message
+  if type(code) ~= "string" or code == "" then code = ("http_%d"):format(result.status) end
+  if type(message) ~= "string" or message == "" then message = ("the server answered with status %d"):format(result.status) end
+  return error_of(result, {
+    code = code,
+    message = message,
+    details = envelope.details,
+    kind = result.kind,
+    retryable = result.retryable,
+    possiblyStored = result.possiblyStored,
+  })
+end
+
+--- A 2xx answer that is not what the operation answers. What was asked for has been done; only its result is lost.
+local function unreadable_answer(operation, result, why)
+  return error_of(result, {
+    code = "invalid_response",
+    kind = "protocol",
+    message = ("the server said yes (status %d), but its answer cannot be read: %s"):format(result.status, why),
+    possiblyStored = operation.method ~= "GET",
+  })
+end
+
+local function why_unreadable(result, why)
+  if result.body == "" then return "it is empty" end
+  if why and (result.contentType or ""):find "html" then return "it is an HTML page" end
+  return why and "it is not JSON (" .. why .. ")" or "it has no id"
+end
+
+--- The outcome of a job.
+---@param operation loomta.Operation
+---@param result table what job:result() gave
+---@return table? value, loomta.Error? err, loomta.Info info
+function response.read(operation, result)
+  local info = info_of(result)
+  if result.code == "http" then return nil, answered_error(result), info end
+  if result.code then
+    return nil, error_of(result, {
+      code = result.code,
+      message = result.message,
+      kind = result.kind,
+      retryable = result.retryable,
+      possiblyStored = result.possiblyStored,
+    }), info
+  end
+
+  local value, why = json.decode(result.body)
+  if value == nil or not operation.answers(value) then
+    return nil, unreadable_answer(operation, result, why_unreadable(result, value == nil and why or nil)), info
+  end
+  return value, nil, info
+end
+
+return response

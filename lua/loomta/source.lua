@@ -1,0 +1,114 @@
+--- Opens what an upload reads from: exactly one of `file`, `data` and `reader`.
+-- SPDX-License-Identifier: MIT
+local core = require "loomta.core"
+local errors = require "loomta.errors"
+
+local head_size = 4096 -- what recognition looks at
+local piece_size = 64 * 1024 -- small chunks are joined up to this
+
+---@class loomta.Source
+---@field handle userdata the C source
+---@field head string its first bytes
+---@field field "file"|"data"|"reader" how it was given
+---@field name string for messages: the path, or what kind of source it is
+---@field path string? when it is a file that was opened by its name
+---@field next (fun(): string?, loomta.Error?)? a reader's next piece: "" is none yet, nil the end or a failure
+
+local source = {}
+
+local function failed(code, message, cause)
+  local err = errors.input(code, message)
+  err.cause = cause
+  return nil, err
+end
+
+local function open_file(file)
+  local path = type(file) == "string" and file or nil
+  local name = path and ("'%s'"):format(path) or "the file handle"
+  local handle, code, why = core.openFile(file)
+  if not handle then return failed(code, ("cannot upload %s: %s"):format(name, why)) end
+  local head
+  head, code, why = handle:head()
+  if not head then return failed(code, ("cannot read %s: %s"):format(name, why)) end
+  return { handle = handle, head = head, field = "file", name = name, path = path }
+end
+
+local function open_data(data)
+  local handle = core.openMemory(data)
+  return { handle = handle, head = handle:head(), field = "data", name = "the data" }
+end
+
+--- Calls a reader until about `wanted` bytes are there, it has none for the moment, or it ends.
+---@return string? piece "" when it has none yet; nil at the end
+---@return loomta.Error? err
+local function read_piece(reader, wanted)
+  local pieces, length = {}, 0
+  repeat
+    local chunk, why = reader()
+    if chunk == nil then
+      if why ~= nil then return failed("file_read_failed", "the reader failed", tostring(why)) end
+      if length == 0 then return nil end
+      break
+    end
+    if type(chunk) ~= "string" then
+      return failed("file_read_failed", "the reader must return a string, or nil at the end, not a " .. type(chunk))
+    end
+    pieces[#pieces + 1] = chunk
+    length = length + #chunk
+  until chunk == "" or length >= wanted
+  return table.concat(pieces)
+end
+
+local function open_reader(reader, size)
+  local head, ended = "", false
+  repeat
+    local piece, err = read_piece(reader, head_size - #head)
+    if err then return nil, err end
+    head, ended = head .. (piece or ""), piece == nil
+  until ended or #head >= head_size
+
+  if ended then -- all of it is here: its size is known and it can be sent again
+    if size and size ~= #head then
+      return failed("file_read_failed", ("the reader gave %d bytes, but 'size' says %.0f"):format(#head, size))
+    end
+    return { handle = core.openMemory(head), head = head, field = "reader", name = "the reader's data" }
+  end
+
+  local first = head
+  return {
+    handle = core.openChunks(size),
+    head = head,
+    field = "reader",
+    name = "the reader's data",
+    next = function()
+      if first then
+        local piece = first
+        first = nil
+        return piece
+      end
+      return read_piece(reader, piece_size)
+    end,
+  }
+end
+
+--- Opens the one source among the fields.
+---@param fields table the checked fields of an upload
+---@return loomta.Source?
+---@return loomta.Error?
+function source.open(fields)
+  local given = {}
+  for _, name in ipairs { "file", "data", "reader" } do
+    if fields[name] ~= nil then given[#given + 1] = name end
+  end
+  if #given == 0 then return failed("invalid_media_file", "nothing to upload: give one of 'file', 'data' and 'reader'") end
+  if #given > 1 then
+    return failed("invalid_option", ("give only one source, not '%s'"):format(table.concat(given, "' and '")))
+  end
+  if fields.size and not fields.reader then return failed("invalid_option", "'size' goes with 'reader' only") end
+
+  if fields.file then return open_file(fields.file) end
+  if fields.data then return open_data(fields.data) end
+  return open_reader(fields.reader, fields.size)
+end
+
+return source

@@ -1,0 +1,34 @@
+--- Runs Lua code in an interpreter of its own: for what must not happen in this one (another environment, an exit).
+-- SPDX-License-Identifier: MIT
+local lua = {}
+
+--- Quotes a word for the shell.
+function lua.quote(word) return "'" .. tostring(word):gsub("'", "'\\''") .. "'" end
+
+--- Runs `code`.
+---@param code string
+---@param options { env: table<string, string|false>?, prefix: string? }? env: false unsets; prefix: a command to run it with
+---@return string output standard output and error together
+---@return boolean ok it exited with 0
+function lua.run(code, options)
+  options = options or {}
+  local path = os.tmpname()
+  local file = assert(io.open(path, "w"))
+  file:write(code)
+  file:close()
+  local words = { "env" }
+  for name, value in pairs(options.env or {}) do
+    if value == false then table.insert(words, 2, "-u " .. name) else words[#words + 1] = name .. "=" .. lua.quote(value) end
+  end
+  words[#words + 1] = options.prefix
+  words[#words + 1] = os.getenv "LOOMTA_SPEC_LUA" or "lua5.4"
+  words[#words + 1] = path
+  local pipe = assert(io.popen(table.concat(words, " ") .. " 2>&1; echo \"exit $?\""))
+  local output = pipe:read "*a"
+  pipe:close()
+  os.remove(path)
+  local text, status = output:match "^(.-)exit (%d+)\n$"
+  return text, status == "0"
+end
+
+return lua

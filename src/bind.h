@@ -1,0 +1,61 @@
+/* The rooms of the Lua binding: which C type each file brings to Lua.
+ * SPDX-License-Identifier: MIT */
+#ifndef LOOMTA_BIND_H
+#define LOOMTA_BIND_H
+
+#include "compat.h"
+#include "engine.h"
+#include "source.h"
+
+#include <stdint.h>
+
+/* Creates metatable `name` with `methods` (__index among them or made here), __gc and __close. Pushes nothing. */
+void loomta_bind_type(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction close);
+
+/* Fields of the table at `index`; raise where the value has another type. */
+const char *loomta_bind_string(lua_State *L, int index, const char *field); /* NULL when absent; owned by the table */
+int64_t loomta_bind_integer(lua_State *L, int index, const char *field, int64_t absent);
+bool loomta_bind_boolean(lua_State *L, int index, const char *field);
+
+/* Set a field of the table on top; absent values are left out. */
+void loomta_bind_set_string(lua_State *L, const char *field, const char *value);
+void loomta_bind_set_boolean(lua_State *L, const char *field, bool value);
+void loomta_bind_set_integer(lua_State *L, const char *field, int64_t value);
+void loomta_bind_set_ms(lua_State *L, const char *field, int64_t microseconds);
+
+/* lua_secret.c: core.secret(string) → a userdata that shows its string to nobody. */
+int loomta_lua_secret(lua_State *L);
+const char *loomta_lua_check_secret(lua_State *L, int index); /* raises when closed */
+
+/* lua_source.c: core.openFile(path or handle), core.openMemory(string), core.openChunks([size]). */
+int loomta_lua_open_file(lua_State *L);
+int loomta_lua_open_memory(lua_State *L);
+int loomta_lua_open_chunks(lua_State *L);
+struct loomta_source *loomta_lua_check_source(lua_State *L, int index); /* raises when closed */
+
+/* lua_engine.c: core.engine(), whose submit gives jobs. */
+int loomta_lua_engine(lua_State *L);
+
+/* lua_job.c: the job that engine:submit(source, spec) pushes; engine at stack index 1. */
+int loomta_lua_submit(lua_State *L, struct loomta_engine *engine);
+struct loomta_job *loomta_lua_check_job(lua_State *L, int index);
+
+/* lua_media.c: core.recognise(bytes), core.mediaTypes(). */
+int loomta_lua_recognise(lua_State *L);
+int loomta_lua_media_types(lua_State *L);
+
+/* lua_policy.c: the pure decisions, laid open for specs. */
+int loomta_lua_classify(lua_State *L);
+int loomta_lua_retry_delay(lua_State *L);
+int loomta_lua_parse_retry_after(lua_State *L);
+
+/* lua_private.c: core.readPrivate(path). */
+int loomta_lua_read_private(lua_State *L);
+
+/* Each registers its types once a Lua state. */
+void loomta_lua_secret_register(lua_State *L);
+void loomta_lua_source_register(lua_State *L);
+void loomta_lua_engine_register(lua_State *L);
+void loomta_lua_job_register(lua_State *L);
+
+#endif

@@ -1,0 +1,43 @@
+/* loomta.core: assembles the C part of loomta for Lua. The Lua modules beside it are its only users.
+ * SPDX-License-Identifier: MIT */
+#include "bind.h"
+
+#include <curl/curl.h>
+
+/* libcurlVersion() → "7.88.1" */
+static int libcurl_version(lua_State *L)
+{
+    lua_pushstring(L, curl_version_info(CURLVERSION_NOW)->version);
+    return 1;
+}
+
+#if defined(__GNUC__)
+__attribute__((visibility("default")))
+#endif
+int luaopen_loomta_core(lua_State *L);
+
+int luaopen_loomta_core(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"engine", loomta_lua_engine},
+        {"secret", loomta_lua_secret},
+        {"openFile", loomta_lua_open_file},
+        {"openMemory", loomta_lua_open_memory},
+        {"openChunks", loomta_lua_open_chunks},
+        {"recognise", loomta_lua_recognise},
+        {"mediaTypes", loomta_lua_media_types},
+        {"readPrivate", loomta_lua_read_private},
+        {"classify", loomta_lua_classify},
+        {"retryDelay", loomta_lua_retry_delay},
+        {"parseRetryAfter", loomta_lua_parse_retry_after},
+        {"libcurlVersion", libcurl_version},
+        {NULL, NULL},
+    };
+
+    loomta_lua_secret_register(L);
+    loomta_lua_source_register(L);
+    loomta_lua_engine_register(L);
+    loomta_lua_job_register(L);
+    luaL_newlib(L, functions);
+    return 1;
+}

@@ -1,0 +1,199 @@
+/* Runs jobs: one curl_multi, whose connections and TLS sessions stay for the next job, and one step.
+ * SPDX-License-Identifier: MIT */
+#include "engine.h"
+
+#include "clock.h"
+#include "sigpipe.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+struct loomta_engine {
+    CURLM *multi;
+    struct loomta_job *jobs; /* running and waiting ones; not owned */
+    bool ignores_expect;     /* the server let us wait for 100 Continue in vain */
+};
+
+struct loomta_engine *loomta_engine_new(void)
+{
+    struct loomta_engine *engine;
+
+    if (!loomta_transfer_global_init() || !(engine = calloc(1, sizeof *engine)))
+        return NULL;
+    engine->multi = curl_multi_init();
+    if (!engine->multi) {
+        free(engine);
+        return NULL;
+    }
+    return engine;
+}
+
+static void unlink_job(struct loomta_engine *engine, struct loomta_job *job)
+{
+    if (job->previous)
+        job->previous->next = job->next;
+    else
+        engine->jobs = job->next;
+    if (job->next)
+        job->next->previous = job->previous;
+    job->next = job->previous = NULL;
+    job->engine = NULL;
+}
+
+static void begin_attempt(struct loomta_engine *engine, struct loomta_job *job)
+{
+    if (loomta_job_begin(job, !engine->ignores_expect)) {
+        CURLMcode added = curl_multi_add_handle(engine->multi, job->transfer.easy);
+        if (added == CURLM_OK)
+            return;
+        loomta_job_end_attempt(job, CURLE_OUT_OF_MEMORY, LOOMTA_ABORT_NONE);
+    }
+    unlink_job(engine, job);
+}
+
+static void end_attempt(struct loomta_engine *engine, struct loomta_job *job, CURLcode result, enum loomta_abort abort)
+{
+    const struct loomta_transfer *transfer = &job->transfer;
+
+    if (transfer->expect_sent && !transfer->answer.continue_seen && transfer->body.handed > 0)
+        engine->ignores_expect = true;
+    curl_multi_remove_handle(engine->multi, transfer->easy);
+    loomta_job_end_attempt(job, result, abort);
+    if (job->state == LOOMTA_JOB_DONE)
+        unlink_job(engine, job);
+}
+
+void loomta_engine_submit(struct loomta_engine *engine, struct loomta_job *job)
+{
+    job->engine = engine;
+    job->next = engine->jobs;
+    if (engine->jobs)
+        engine->jobs->previous = job;
+    engine->jobs = job;
+    curl_easy_setopt(job->transfer.easy, CURLOPT_PRIVATE, job);
+    begin_attempt(engine, job);
+}
+
+/* Ends what is overdue and begins what has waited long enough; says whether it did either. */
+static bool run_timers(struct loomta_engine *engine)
+{
+    int64_t now_us = loomta_now_us();
+    bool changed = false;
+
+    for (struct loomta_job *job = engine->jobs, *next; job; job = next) {
+        enum loomta_abort abort = loomta_job_overdue(job, now_us);
+        next = job->next;
+        if (abort != LOOMTA_ABORT_NONE) {
+            end_attempt(engine, job, CURLE_OK, abort);
+            changed = true;
+        } else if (job->state == LOOMTA_JOB_WAITING && job->retry_at_us <= now_us) {
+            begin_attempt(engine, job);
+            changed = true;
+        }
+    }
+    return changed;
+}
+
+static bool take_ended(struct loomta_engine *engine)
+{
+    CURLMsg *message;
+    int left;
+    bool changed = false;
+
+    while ((message = curl_multi_info_read(engine->multi, &left))) {
+        struct loomta_job *job = NULL;
+        CURLcode result = message->data.result; /* the message is gone once the handle is removed */
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &job);
+        end_attempt(engine, job, result, LOOMTA_ABORT_NONE);
+        changed = true;
+    }
+    return changed;
+}
+
+static bool any_hungry(const struct loomta_engine *engine)
+{
+    for (const struct loomta_job *job = engine->jobs; job; job = job->next)
+        if (job->transfer.paused && loomta_source_hungry(&job->transfer.body.source))
+            return true;
+    return false;
+}
+
+static int64_t next_due_us(const struct loomta_engine *engine)
+{
+    int64_t due = INT64_MAX;
+
+    for (const struct loomta_job *job = engine->jobs; job; job = job->next) {
+        int64_t own = loomta_job_due_us(job);
+        due = own < due ? own : due;
+    }
+    return due;
+}
+
+bool loomta_engine_step(struct loomta_engine *engine, int timeout_ms)
+{
+    struct loomta_sigpipe guard;
+    int64_t end_us = loomta_now_us() + (int64_t)timeout_ms * 1000;
+    bool changed = false;
+
+    loomta_sigpipe_block(&guard);
+    for (;;) {
+        int running;
+        curl_multi_perform(engine->multi, &running);
+        changed = take_ended(engine);
+        changed |= run_timers(engine);
+        changed |= any_hungry(engine);
+        if (changed || !engine->jobs)
+            break;
+
+        int64_t now_us = loomta_now_us(), due_us = next_due_us(engine);
+        if (now_us >= end_us)
+            break;
+        int64_t wait_ms = ((due_us < end_us ? due_us : end_us) - now_us + 999) / 1000;
+        curl_multi_poll(engine->multi, NULL, 0, wait_ms < INT_MAX ? (int)wait_ms : INT_MAX, NULL);
+    }
+    loomta_sigpipe_restore(&guard);
+    return changed;
+}
+
+void loomta_engine_resume(struct loomta_engine *engine, struct loomta_job *job)
+{
+    struct loomta_sigpipe guard;
+
+    if (job->engine != engine || job->state != LOOMTA_JOB_RUNNING || !job->transfer.paused)
+        return;
+    loomta_sigpipe_block(&guard); /* libcurl may write at once */
+    loomta_transfer_resume(&job->transfer);
+    loomta_sigpipe_restore(&guard);
+}
+
+void loomta_engine_cancel(struct loomta_engine *engine, struct loomta_job *job)
+{
+    struct loomta_sigpipe guard;
+
+    if (job->engine != engine)
+        return;
+    loomta_sigpipe_block(&guard); /* closing a TLS connection writes */
+    if (job->state == LOOMTA_JOB_WAITING) {
+        /* Nothing is under way: what the last attempt left behind stays true. */
+        job->transfer.answer.status = 0;
+        job->transfer.body.complete = false;
+    }
+    end_attempt(engine, job, CURLE_OK, LOOMTA_ABORT_CANCELED);
+    loomta_sigpipe_restore(&guard);
+}
+
+void loomta_engine_free(struct loomta_engine *engine)
+{
+    struct loomta_sigpipe guard;
+
+    if (!engine)
+        return;
+    while (engine->jobs)
+        loomta_engine_cancel(engine, engine->jobs);
+    loomta_sigpipe_block(&guard);
+    curl_multi_cleanup(engine->multi);
+    loomta_sigpipe_restore(&guard);
+    free(engine);
+}

@@ -1,0 +1,28 @@
+/* When to try again: a pure function of the failure, the attempt, the clock and a random number. Never sleeps.
+ * SPDX-License-Identifier: MIT */
+#ifndef LOOMTA_RETRY_H
+#define LOOMTA_RETRY_H
+
+#include "failure.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+struct loomta_retry_policy {
+    int max_retries;        /* after the first attempt */
+    int64_t max_elapsed_ms; /* from the call's start to the start of an attempt; 0: no limit */
+    bool retry_unknown;     /* repeat also what may have been stored */
+};
+
+#define LOOMTA_RETRY_STOP ((int64_t)-1)
+
+/* The wait in ms before attempt `attempt` + 1, or LOOMTA_RETRY_STOP. `attempt` counts from 1, `elapsed_ms` since the
+ * call began, `random` is in [0, 1). `can_rewind`: the body can be sent again. */
+int64_t loomta_retry_delay(const struct loomta_retry_policy *policy, const struct loomta_failure *failure,
+                           bool can_rewind, int attempt, int64_t elapsed_ms, double random);
+
+/* A Retry-After value (RFC 9110, 10.2.3: seconds or an HTTP date) in ms from `now`; -1 when it is neither. */
+int64_t loomta_retry_after_parse(const char *value, size_t length, time_t now);
+
+#endif
