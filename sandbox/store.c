@@ -1,0 +1,97 @@
+/* The workspace: media (the newest of them, and an exact count) and folders. The caller holds the state's lock.
+ * SPDX-License-Identifier: MIT */
+#include "store.h"
+
+#include "text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+void sandbox_store_init(struct sandbox_store *store)
+{
+    *store = (struct sandbox_store){0};
+    store->ring = sandbox_text_checked(calloc(SANDBOX_STORE_SIZE, sizeof *store->ring));
+}
+
+void sandbox_store_reset(struct sandbox_store *store)
+{
+    for (size_t i = 0; i < SANDBOX_STORE_SIZE; i++) {
+        free(store->ring[i].json);
+        store->ring[i] = (struct sandbox_stored_media){0};
+    }
+    for (size_t i = 0; i < store->folder_count; i++)
+        free(store->folders[i].json);
+    free(store->folders);
+    store->folders = NULL;
+    store->folder_count = 0;
+    store->total = 0;
+}
+
+void sandbox_store_free(struct sandbox_store *store)
+{
+    sandbox_store_reset(store);
+    free(store->ring);
+}
+
+void sandbox_store_add_media(struct sandbox_store *store, char *json, const char *folder, bool video)
+{
+    struct sandbox_stored_media *media = &store->ring[store->total++ % SANDBOX_STORE_SIZE];
+    free(media->json);
+    media->json = json;
+    media->video = video;
+    snprintf(media->folder, sizeof media->folder, "%s", folder);
+}
+
+void sandbox_store_add_folder(struct sandbox_store *store, char *json, const char *id)
+{
+    store->folders = sandbox_text_checked(realloc(store->folders, (store->folder_count + 1) * sizeof *store->folders));
+    struct sandbox_stored_folder *folder = &store->folders[store->folder_count++];
+    folder->json = json;
+    snprintf(folder->id, sizeof folder->id, "%s", id);
+}
+
+bool sandbox_store_has_folder(const struct sandbox_store *store, const char *id)
+{
+    for (size_t i = 0; i < store->folder_count; i++)
+        if (strcasecmp(store->folders[i].id, id) == 0)
+            return true;
+    return false;
+}
+
+static bool matches(const struct sandbox_stored_media *media, struct sandbox_store_filter filter)
+{
+    return (!filter.folder || strcasecmp(filter.folder, media->folder) == 0) &&
+           (!filter.media_type || (strcmp(filter.media_type, "video") == 0) == media->video);
+}
+
+char *sandbox_store_list_media(const struct sandbox_store *store, struct sandbox_store_filter filter)
+{
+    struct sandbox_text list = {0};
+    sandbox_text_append(&list, "[");
+    uint64_t oldest = store->total > SANDBOX_STORE_SIZE ? store->total - SANDBOX_STORE_SIZE : 0;
+    for (uint64_t i = oldest; i < store->total; i++) {
+        const struct sandbox_stored_media *media = &store->ring[i % SANDBOX_STORE_SIZE];
+        if (!matches(media, filter))
+            continue;
+        if (list.length > 1)
+            sandbox_text_append(&list, ",");
+        sandbox_text_append(&list, media->json);
+    }
+    sandbox_text_append(&list, "]");
+    return list.data;
+}
+
+char *sandbox_store_list_folders(const struct sandbox_store *store)
+{
+    struct sandbox_text list = {0};
+    sandbox_text_append(&list, "[");
+    for (size_t i = 0; i < store->folder_count; i++) {
+        if (i > 0)
+            sandbox_text_append(&list, ",");
+        sandbox_text_append(&list, store->folders[i].json);
+    }
+    sandbox_text_append(&list, "]");
+    return list.data;
+}
