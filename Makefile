@@ -40,6 +40,8 @@ endif
 # Tests run on the Lua they were built for, against the tree itself. busted is Lua 5.1's on Debian and works on all.
 LUA ?= $(if $(filter jit,$(LUA_VERSION)),luajit,lua$(LUA_VERSION))
 SPECS ?= spec
+# A program that runs the interpreter, e.g. valgrind.
+LAUNCH ?=
 BUSTED_FLAGS ?=
 DEBIAN_LUA := /usr/share/lua/5.1/?.lua;/usr/share/lua/5.1/?/init.lua
 RUN_ENV = LUA_PATH='./?.lua;./lua/?.lua;./lua/?/init.lua;;$(DEBIAN_LUA)' LUA_CPATH='$(BUILD)/?.so;;' \
@@ -88,7 +90,7 @@ test:  ## install what is missing, build, and run every spec
 	@$(MAKE) --no-print-directory specs
 
 specs:  # the specs alone, on what is built; SPECS=spec/media_spec.lua for one
-	$(RUN_ENV) $(LUA) scripts/busted.lua $(BUSTED_FLAGS) $(SPECS)
+	@$(RUN_ENV) $(LAUNCH) $(LUA) scripts/busted.lua $(BUSTED_FLAGS) $(SPECS)
 
 demo:  ## install what is missing, build, and watch real files being uploaded to the sandbox
 	@scripts/setup demo

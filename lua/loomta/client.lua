@@ -42,8 +42,9 @@ end
 function Client:locate(settings)
   if not (settings.apiKey and settings.baseUrl) then
     local has_key = settings.apiKey ~= nil
-    local found, err = self.found[has_key], nil
+    local found = self.found[has_key]
     if not found then
+      local err
       found, err = config.find(has_key)
       if not found then return nil, err end
       self.found[has_key] = found
@@ -53,8 +54,8 @@ function Client:locate(settings)
   end
   local base = settings.baseUrl
   if base.scheme == "http" and not base.loopback and not settings.allowHttp then
-    local message = ("the key would go unencrypted to %s; use https://, or allowHttp = true if that network is yours"):format(base.url)
-    return nil, errors.input("invalid_option", message, "baseUrl")
+    local message = "the key would go unencrypted to %s; use https://, or allowHttp = true if that network is yours"
+    return nil, errors.input("invalid_option", message:format(base.url), "baseUrl")
   end
   settings.direct = base.loopback and not settings.proxy
   return base.url
@@ -128,7 +129,7 @@ Client.__close = Client.close
 function Client.__tostring() return "loomta.Client" end
 
 ---@class loomta.Upload: loomta.Options
----@field file (string|file*)? a path, or an open handle on a regular file (read whole, from its beginning; neither moved nor closed)
+---@field file (string|file*)? a path, or an open handle on a regular file: read whole, neither moved nor closed
 ---@field data string? the bytes themselves
 ---@field reader (fun(): string?, any)? called for the next piece until it returns nil; `nil, why` is a failure
 ---@field size integer? how many bytes the reader will give, when that is known

@@ -2,8 +2,6 @@
 --- All callbacks run here, between the engine's steps and never inside libcurl, so they may do anything: raise, yield
 --- (not on PUC Lua 5.1), even upload something else with the same client.
 -- SPDX-License-Identifier: MIT
-local errors = require "loomta.errors"
-
 local slice_ms = 250 -- how long the engine may keep the thread from Lua's hooks (Ctrl-C)
 local progress_ms = 50 -- how often progress is reported, and so how soon `false` cancels
 

@@ -60,7 +60,7 @@ local function read_piece(reader, wanted)
 end
 
 local function open_reader(reader, size)
-  local head, ended = "", false
+  local head, ended = ""
   repeat
     local piece, err = read_piece(reader, head_size - #head)
     if err then return nil, err end

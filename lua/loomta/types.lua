@@ -97,11 +97,10 @@ function types.baseUrl(value)
   if not host then host, port = authority:match "^([%w.-]+):?(%d*)$" end
   if not host or authority:sub(-1) == ":" or (port ~= "" and (#port > 5 or tonumber(port) > 65535)) then return nil, expected end
   host = host:lower()
-  local a, b, c = host:match "^127%.(%d%d?%d?)%.(%d%d?%d?)%.(%d%d?%d?)$"
   return {
     url = scheme .. "://" .. authority .. path:gsub("/+$", ""),
     scheme = scheme,
-    loopback = host == "localhost" or host == "[::1]" or (a and tonumber(a) < 256 and tonumber(b) < 256 and tonumber(c) < 256) or false,
+    loopback = host == "localhost" or host == "[::1]" or host:find "^127%.%d+%.%d+%.%d+$" ~= nil,
   }
 end
 

@@ -1,0 +1,102 @@
+--- A server of few lines that does what no library lets a server do. Run as a program it serves; required it starts one.
+---
+--- Modes: `ignoreExpect` reads a body without ever saying 100 Continue; `refuseRudely` answers 401 as soon as it has the
+--- headers and closes with the body unread, so that the system resets the connection; `refuseExpect` answers 417 to whoever asks
+--- with Expect; `interim` sends 103 and 100 before its answer; `garbage` answers something that is not HTTP.
+-- SPDX-License-Identifier: MIT
+
+local answer = "HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+
+local function respond(client, status, body) client:send(answer:format(status, #body, body)) end
+
+local function serve(mode)
+  local socket = require "socket"
+  local listener = assert(socket.bind("127.0.0.1", 0))
+  print((select(2, listener:getsockname())))
+  io.stdout:flush()
+  local media = '{"id":"00000000-0000-4000-8000-000000000000","status":"READY","size":1}'
+
+  local function handle(client)
+    local first = client:receive "*l"
+    if not first then return false end
+    local headers = {}
+    repeat
+      local line = client:receive "*l"
+      local name, value = (line or ""):match "^([^:]+):%s*(.*)$"
+      if name then headers[name:lower()] = value end
+    until not line or line == ""
+
+    if mode == "refuseRudely" then
+      respond(client, "401 Unauthorized", '{"code":"invalid_api_key","message":"No."}')
+      return false
+    elseif mode == "refuseExpect" and headers.expect then
+      respond(client, "417 Expectation Failed", "{}")
+      return false
+    elseif mode == "interim" then
+      client:send "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n"
+    end
+    local began, left = socket.gettime(), tonumber(headers["content-length"]) or 0
+    local first_byte
+    while left > 0 do
+      local bytes = client:receive(math.min(left, 65536))
+      if not bytes then return false end
+      first_byte = first_byte or socket.gettime()
+      left = left - #bytes
+    end
+    print(("expect=%s waited=%d"):format(headers.expect or "no", math.floor(((first_byte or began) - began) * 1000)))
+    io.stdout:flush()
+    if mode == "garbage" then
+      client:send "SSH-2.0-OpenSSH_9.2\r\n"
+      return false
+    end
+    respond(client, "201 Created", media)
+    return true
+  end
+
+  while true do
+    local client = listener:accept()
+    client:settimeout(30)
+    while handle(client) do end
+    client:close()
+  end
+end
+
+if not ... then error "raw_server: give a mode" end
+if not package.loaded["busted"] and arg and arg[0] and arg[0]:find "raw_server" then return serve(...) end
+
+local raw_server = {}
+
+--- Starts one in a mode.
+---@param mode string
+---@return table server { url, seen = fun(): string the lines it printed so far, stop = fun() }
+function raw_server.start(mode)
+  local log = os.tmpname()
+  local interpreter = os.getenv "LOOMTA_SPEC_PLAIN_LUA" or "lua5.4"
+  local command = ("env -u LUA_CPATH %s spec/support/raw_server.lua %s > %s 2>&1 & echo $!"):format(interpreter, mode, log)
+  local pipe = assert(io.popen(command))
+  local pid = pipe:read "*l"
+  pipe:close()
+
+  local function read()
+    local file = assert(io.open(log))
+    local text = file:read "*a"
+    file:close()
+    return text
+  end
+  local port, deadline = nil, os.time() + 10
+  repeat
+    port = read():match "^(%d+)\n"
+    if not port then os.execute "sleep 0.02" end
+  until port or os.time() > deadline
+  assert(port, "raw server: " .. read())
+  return {
+    url = "http://127.0.0.1:" .. port,
+    seen = read,
+    stop = function()
+      os.execute("kill " .. pid)
+      os.remove(log)
+    end,
+  }
+end
+
+return raw_server
