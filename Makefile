@@ -44,7 +44,8 @@ SPECS ?= spec
 LAUNCH ?=
 BUSTED_FLAGS ?=
 DEBIAN_LUA := /usr/share/lua/5.1/?.lua;/usr/share/lua/5.1/?/init.lua
-RUN_ENV = LUA_PATH='./?.lua;./lua/?.lua;./lua/?/init.lua;;$(DEBIAN_LUA)' LUA_CPATH='$(BUILD)/?.so;;' \
+# (env -u: a versioned variable, such as `luarocks path` sets, would win over the plain one.)
+RUN_ENV = env $(foreach v,5_2 5_3 5_4,-u LUA_PATH_$(v) -u LUA_CPATH_$(v) -u LUA_INIT_$(v)) LUA_PATH='./?.lua;./lua/?.lua;./lua/?/init.lua;;$(DEBIAN_LUA)' LUA_CPATH='$(BUILD)/?.so;;' \
   LUA_INIT= LOOMTA_SPEC_LUA='$(LUA)' LOOMTA_SANDBOX_BIN='$(SANDBOX)'
 
 SANDBOX := build/sandbox/loomta-sandbox
@@ -55,7 +56,7 @@ LUA_FILES := $(wildcard lua/loomta/*.lua)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: help all sandbox install test specs demo examples lint format sanitize memcheck matrix interop clean
+.PHONY: help all sandbox install test specs demo examples lint format sanitize memcheck matrix gc-stress fuzz torture rock interop clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -79,6 +80,11 @@ $(SANDBOX): $(SANDBOX_SOURCES) $(wildcard sandbox/*.h)
 	$(CC) -std=c11 $(ALL_WARNINGS) $(CFLAGS) $(SANDBOX_SOURCES) $(LDFLAGS) \
 	  $$($(PKG_CONFIG) --cflags --libs $(SANDBOX_PACKAGES)) -pthread -o $@
 
+# An interpreter with the variant's sanitizer in it.
+$(BUILD)/host: spec/support/host.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_GNU_SOURCE $(LUA_CFLAGS) $(CFLAGS) $< $(shell $(PKG_CONFIG) --libs $(LUA_PACKAGE)) -o $@
+
 install: $(CORE)  ## install into INST_LIBDIR and INST_LUADIR (LuaRocks sets them)
 	$(INSTALL) -d '$(DESTDIR)$(INST_LIBDIR)/loomta' '$(DESTDIR)$(INST_LUADIR)/loomta'
 	$(INSTALL) -m 755 $(CORE) '$(DESTDIR)$(INST_LIBDIR)/loomta/core.so'
@@ -86,7 +92,7 @@ install: $(CORE)  ## install into INST_LIBDIR and INST_LUADIR (LuaRocks sets the
 
 test:  ## install what is missing, build, and run every spec
 	@scripts/setup test
-	@$(MAKE) --no-print-directory all sandbox
+	@$(MAKE) --no-print-directory -s all sandbox
 	@$(MAKE) --no-print-directory specs
 
 specs:  # the specs alone, on what is built; SPECS=spec/media_spec.lua for one
@@ -94,7 +100,7 @@ specs:  # the specs alone, on what is built; SPECS=spec/media_spec.lua for one
 
 demo:  ## install what is missing, build, and watch real files being uploaded to the sandbox
 	@scripts/setup demo
-	@$(MAKE) --no-print-directory all sandbox
+	@$(MAKE) --no-print-directory -s all sandbox
 	@$(RUN_ENV) scripts/demo
 
 examples: all sandbox  ## run every example against the sandbox
@@ -114,6 +120,18 @@ memcheck:  ## the specs of the C core under valgrind
 
 matrix:  ## the specs on Lua 5.1, 5.2, 5.3, 5.4 and LuaJIT
 	@scripts/matrix
+
+gc-stress: all sandbox  ## the specs under a collector that never rests
+	@$(MAKE) --no-print-directory specs BUSTED_FLAGS='--helper=spec/support/gc_stress.lua --exclude-tags=slow,timing'
+
+rock:  ## luarocks make into an empty tree for each Lua, and load it from there
+	@scripts/rock
+
+fuzz:  ## a short run of each fuzzer; FUZZ_SECONDS=3600 for a long one
+	@scripts/fuzz
+
+torture:  ## fail every allocation and every libcurl call in turn
+	@scripts/torture
 
 interop:  ## have another parser (busboy, from npm) read our uploads
 	@scripts/interop

@@ -98,6 +98,7 @@ describe("classification", function()
     end
     assert_failure({ kind = "timeout", retryable = false, possiblyStored = true, unknown = true }, afterBody { status = 408 })
     assert_failure({ kind = "server", retryable = true }, midBody { status = 502 })
+    assert_failure({ kind = "server", retryable = true }, midBody { status = 503 })
   end)
 
   it("drops Expect once where a server does not know it", function()

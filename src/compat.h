@@ -5,6 +5,7 @@
 
 #include <lauxlib.h>
 #include <lua.h>
+#include <lualib.h>
 
 /* One table per userdata keeps alive what its C struct borrows. loomta_set_anchor pops the table;
  * loomta_get_anchor pushes it. */
@@ -21,6 +22,7 @@
 #define loomta_set_anchor(L, index) ((void)lua_setfenv(L, index))
 #define loomta_get_anchor(L, index) lua_getfenv(L, index)
 #define luaL_setfuncs(L, functions, upvalues) luaL_register(L, NULL, functions)
+#undef luaL_newlib /* LuaJIT has one that differs */
 #define luaL_newlib(L, functions) (lua_newtable(L), luaL_register(L, NULL, functions))
 #define lua_rawlen(L, index) lua_objlen(L, index)
 #endif

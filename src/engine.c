@@ -112,12 +112,15 @@ static bool take_ended(struct loomta_engine *engine)
     return changed;
 }
 
-static bool any_hungry(const struct loomta_engine *engine)
+/* Says once of each hunger that it is there: an owner who has nothing yet must not spin. */
+static bool any_newly_hungry(struct loomta_engine *engine)
 {
-    for (const struct loomta_job *job = engine->jobs; job; job = job->next)
-        if (job->transfer.paused && loomta_source_hungry(&job->transfer.body.source))
-            return true;
-    return false;
+    bool any = false;
+
+    for (struct loomta_job *job = engine->jobs; job; job = job->next)
+        if (job->transfer.paused && !job->transfer.hunger_told)
+            any = job->transfer.hunger_told = true;
+    return any;
 }
 
 static int64_t next_due_us(const struct loomta_engine *engine)
@@ -143,7 +146,7 @@ bool loomta_engine_step(struct loomta_engine *engine, int timeout_ms)
         curl_multi_perform(engine->multi, &running);
         changed = take_ended(engine);
         changed |= run_timers(engine);
-        changed |= any_hungry(engine);
+        changed |= any_newly_hungry(engine);
         if (changed || !engine->jobs)
             break;
 

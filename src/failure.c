@@ -20,6 +20,7 @@ static struct loomta_failure without_answer(const struct loomta_end *end, const 
     }
     struct loomta_failure unknown =
         failure("outcome_unknown", kind, "the whole upload was sent, but no answer came: it may have been stored");
+    unknown.reason = message;
     unknown.possibly_stored = unknown.unknown = true;
     return unknown;
 }
@@ -55,7 +56,8 @@ static struct loomta_failure aborted(const struct loomta_end *end)
         return result;
     case LOOMTA_ABORT_CANCELED:
         result = failure("canceled", "canceled",
-                         maybe ? "canceled after the whole upload was sent: it may have been stored" : "canceled");
+                         maybe ? "the call was canceled after the whole upload was sent: it may have been stored"
+                               : "the call was canceled");
         break;
     case LOOMTA_ABORT_RESPONSE_TOO_LARGE:
         result = failure("response_too_large", "protocol", "the server's answer is larger than allowed");
@@ -93,7 +95,7 @@ static struct loomta_failure by_status(const struct loomta_end *end)
         break;
     case 503:
         answer.kind = "server";
-        answer.retryable = end->safe || end->retry_after_ms >= 0;
+        answer.retryable = end->safe || !end->body_complete || end->retry_after_ms >= 0;
         answer.possibly_stored = maybe && !answer.retryable;
         break;
     default:
@@ -120,8 +122,10 @@ static struct loomta_failure by_result(const struct loomta_end *end)
         return without_answer(end, "dns_failed", "network", "the host's name could not be resolved");
     case CURLE_COULDNT_CONNECT:
         return without_answer(end, "connect_failed", "network", "no connection to the server");
+#if LIBCURL_VERSION_NUM >= 0x074900
     case CURLE_PROXY:
         return without_answer(end, "connect_failed", "network", "no connection through the proxy");
+#endif
     case CURLE_PEER_FAILED_VERIFICATION: /* CURLE_SSL_CACERT has the same number */
         return failure("tls_failed", "network", "the server's certificate is not trusted");
     case CURLE_SSL_CONNECT_ERROR:

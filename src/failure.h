@@ -39,6 +39,7 @@ struct loomta_failure {
     const char *code;    /* static; NULL: no failure. "http": the answer's own code, or http_STATUS without one */
     const char *kind;    /* static */
     const char *message; /* static, for people; NULL where the answer should speak */
+    const char *reason;  /* static; NULL, or what went wrong where the message says what it means */
     bool retryable;
     bool possibly_stored;
     bool unknown;           /* stored or not, nobody can tell: repeated only when the caller asked for that */

@@ -3,6 +3,7 @@
 #include "bind.h"
 #include "multipart.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -83,7 +84,8 @@ static void read_policy(lua_State *L, int index, struct loomta_job *job)
 {
     job->timeout_ms = loomta_bind_integer(L, index, "timeoutMs", 0);
     job->idle_timeout_ms = loomta_bind_integer(L, index, "idleTimeoutMs", 0);
-    job->policy.max_retries = (int)loomta_bind_integer(L, index, "maxRetries", 0);
+    int64_t max_retries = loomta_bind_integer(L, index, "maxRetries", 0);
+    job->policy.max_retries = max_retries < INT_MAX ? (int)max_retries : INT_MAX;
     job->policy.max_elapsed_ms = loomta_bind_integer(L, index, "maxElapsedMs", 0);
     job->policy.retry_unknown = loomta_bind_boolean(L, index, "retryUnknown");
     /* A retry that would begin after the deadline is not worth the wait. */
@@ -231,6 +233,8 @@ static void push_failure(lua_State *L, const struct loomta_job *job)
         loomta_bind_set_string(L, "cause", cause);
     } else if (job->transfer.body.source.saved_errno != 0) {
         loomta_bind_set_string(L, "cause", strerror(job->transfer.body.source.saved_errno));
+    } else {
+        loomta_bind_set_string(L, "cause", failure->reason);
     }
 }
 
@@ -278,7 +282,7 @@ static int result(lua_State *L)
     loomta_bind_set_string(L, "requestId", answer->request_id);
     loomta_bind_set_integer(L, "attempts", job->attempts);
     if (job->state == LOOMTA_JOB_WAITING)
-        loomta_bind_set_ms(L, "retryInMs", job->retry_at_us > job->ended_us ? job->retry_at_us - job->ended_us : 0);
+        loomta_bind_set_integer(L, "retryInMs", (job->retry_at_us - job->ended_us) / 1000);
     loomta_bind_set_integer(L, "bytesSent", loomta_transfer_sent(transfer));
     if (transfer->body.source.size >= 0)
         loomta_bind_set_integer(L, "totalBytes", transfer->body.source.size);

@@ -77,6 +77,8 @@ bool loomta_multipart_append_text(struct loomta_buffer *buffer, const char *text
             out = "%0D", given = 3;
         } else if (quoted && *bytes == '\n') {
             out = "%0A", given = 3;
+        } else if (quoted && *bytes == '\\' && length == 1) {
+            out = "%5C", given = 3;
         }
         if (loomta_buffer_append(buffer, out, given) != LOOMTA_BUFFER_OK)
             return false;

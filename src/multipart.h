@@ -34,7 +34,8 @@ bool loomta_multipart_render(const char *boundary, const struct loomta_field *fi
                              struct loomta_buffer *epilogue);
 
 /* Appends text as browsers do (WHATWG HTML, "multipart form data"): a byte that is not part of valid UTF-8 becomes U+FFFD;
- * with `quoted`, for a Content-Disposition, '"', CR and LF become %22, %0D and %0A. False when out of memory. */
+ * with `quoted`, for a Content-Disposition, '"', CR and LF become %22, %0D and %0A, and a
+ * backslash at the very end becomes %5C, since some parsers take it for an escape of the closing quote. False when out of memory. */
 bool loomta_multipart_append_text(struct loomta_buffer *out, const char *text, size_t length, bool quoted);
 
 #endif

@@ -75,5 +75,5 @@ int64_t loomta_retry_after_parse(const char *value, size_t length, time_t now)
             return -1;
         seconds = date > now ? (int64_t)date - (int64_t)now : 0;
     }
-    return seconds * 1000;
+    return (seconds < INT32_MAX ? seconds : INT32_MAX) * 1000;
 }

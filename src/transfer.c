@@ -307,7 +307,7 @@ bool loomta_transfer_begin(struct loomta_transfer *transfer, bool expect_continu
     transfer->connected = false;
     transfer->abort = LOOMTA_ABORT_NONE;
     transfer->error[0] = '\0';
-    transfer->paused = false;
+    transfer->paused = transfer->hunger_told = false;
     transfer->expect_sent = expect_continue;
     transfer->headers[0].data = expect_continue ? "Expect: 100-continue" : "Expect:";
     transfer->uploaded = transfer->downloaded = 0;
@@ -317,7 +317,7 @@ bool loomta_transfer_begin(struct loomta_transfer *transfer, bool expect_continu
 
 void loomta_transfer_resume(struct loomta_transfer *transfer)
 {
-    transfer->paused = false;
+    transfer->paused = transfer->hunger_told = false;
     transfer->moved_us = loomta_now_us(); /* the wait was for the source, not for the network */
     curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
 }

@@ -37,7 +37,8 @@ struct loomta_transfer {
     /* This attempt: */
     enum loomta_abort abort;
     bool expect_sent;
-    bool paused;                   /* the source is starved */
+    bool paused;                   /* the source is starved … */
+    bool hunger_told;              /* … and the engine's step has said so */
     bool connected;                /* the connection is ready for the request */
     int64_t began_us, answered_us; /* answered: the final status line came, 0: not yet */
     int64_t moved_us;              /* the last time that a byte moved, either way */

@@ -114,7 +114,8 @@ end
 ---@return loomta.Error? err
 ---@return loomta.Info info
 function Client:upload(given)
-  return self:perform("upload", given)
+  local media, err, info = self:perform("upload", given) -- no tail call: an error names the caller's line
+  return media, err, info
 end
 
 --- Closes the connections and wipes the key. The client cannot be used afterwards; closing it again does nothing.

@@ -31,5 +31,8 @@ return {
   ---@return loomta.Media? media
   ---@return loomta.Error? err
   ---@return loomta.Info info
-  upload = function(given) return default_client():perform("upload", given) end,
+  upload = function(given)
+    local media, err, info = default_client():perform("upload", given)
+    return media, err, info
+  end,
 }

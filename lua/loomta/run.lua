@@ -4,18 +4,11 @@
 -- SPDX-License-Identifier: MIT
 local slice_ms = 250 -- how long the engine may keep the thread from Lua's hooks (Ctrl-C)
 local progress_ms = 50 -- how often progress is reported, and so how soon `false` cancels
+local none_yet_ms = 10 -- how soon a reader that had nothing yet is asked again
 
 local run = {}
 
---- Gives a hungry job its next piece. Returns an error when the reader failed.
-local function feed(job, source)
-  local piece, err = source.next()
-  if err then return err end
-  if piece ~= "" then job:feed(piece) end
-end
-
 local function drive(engine, job, source, call)
-  local step_ms = call.onProgress and progress_ms or slice_ms
   local reported_sent, reported_attempt = -1, 1
   local state, attempts = job:state()
 
@@ -33,12 +26,14 @@ local function drive(engine, job, source, call)
       call.onRetry(attempts)
     end
     if state == "done" then return end
+    local step_ms = call.onProgress and progress_ms or slice_ms
     if source and source.next and job:hungry() then
-      local err = feed(job, source)
+      local piece, err = source.next()
       if err then
         job:cancel()
         return err
       end
+      if piece == "" then step_ms = none_yet_ms else job:feed(piece) end
     end
     engine:step(step_ms)
     state, attempts = job:state()

@@ -38,31 +38,36 @@ local function open_data(data)
   return { handle = handle, head = handle:head(), field = "data", name = "the data" }
 end
 
---- Calls a reader until about `wanted` bytes are there, it has none for the moment, or it ends.
----@return string? piece "" when it has none yet; nil at the end
----@return loomta.Error? err
-local function read_piece(reader, wanted)
-  local pieces, length = {}, 0
-  repeat
-    local chunk, why = reader()
-    if chunk == nil then
-      if why ~= nil then return failed("file_read_failed", "the reader failed", tostring(why)) end
-      if length == 0 then return nil end
-      break
+--- Wraps a reader, so that it is never called again once it has ended.
+---@param reader fun(): string?, any
+---@return fun(wanted: integer): string?, loomta.Error? next about `wanted` bytes; "" is none yet, nil the end or a failure
+local function pieces_of(reader)
+  local ended = false
+  return function(wanted)
+    local pieces, length = {}, 0
+    while not ended do
+      local chunk, why = reader()
+      if chunk == nil then
+        ended = true
+        if why ~= nil then return failed("file_read_failed", "the reader failed", tostring(why)) end
+      elseif type(chunk) ~= "string" then
+        ended = true
+        return failed("file_read_failed", "the reader must return a string, or nil at the end, not a " .. type(chunk))
+      else
+        pieces[#pieces + 1] = chunk
+        length = length + #chunk
+        if chunk == "" or length >= wanted then return table.concat(pieces) end
+      end
     end
-    if type(chunk) ~= "string" then
-      return failed("file_read_failed", "the reader must return a string, or nil at the end, not a " .. type(chunk))
-    end
-    pieces[#pieces + 1] = chunk
-    length = length + #chunk
-  until chunk == "" or length >= wanted
-  return table.concat(pieces)
+    if length > 0 then return table.concat(pieces) end
+  end
 end
 
 local function open_reader(reader, size)
+  local next_piece = pieces_of(reader)
   local head, ended = ""
   repeat
-    local piece, err = read_piece(reader, head_size - #head)
+    local piece, err = next_piece(head_size - #head)
     if err then return nil, err end
     head, ended = head .. (piece or ""), piece == nil
   until ended or #head >= head_size
@@ -81,12 +86,10 @@ local function open_reader(reader, size)
     field = "reader",
     name = "the reader's data",
     next = function()
-      if first then
-        local piece = first
-        first = nil
-        return piece
-      end
-      return read_piece(reader, piece_size)
+      local piece = first
+      first = nil
+      if piece then return piece end
+      return next_piece(piece_size)
     end,
   }
 end

@@ -64,8 +64,8 @@ end
 --- The last component of what was given: a server has no use for our folders.
 function types.fileName(value)
   local base = type(value) == "string" and not value:find("\0", 1, true) and value:match "([^/]+)/*$"
-  if base and base ~= "." and base ~= ".." then return base end
-  return nil, "a file name"
+  if base and base ~= "." and base ~= ".." and #base <= 1024 then return base end
+  return nil, "a file name of at most 1024 bytes"
 end
 
 function types.mimeType(value)

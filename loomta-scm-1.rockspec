@@ -1,0 +1,45 @@
+local repository = "github.com/loomta/loomta-lua"
+
+rockspec_format = "3.0"
+package = "loomta"
+version = "scm-1"
+
+source = {
+  url = "git+https://" .. repository .. ".git",
+}
+
+description = {
+  summary = "Uploads images and videos to the Loomta API",
+  detailed = [[
+Uploads images and videos to the Loomta API: from files, from memory or from a function, with progress, timeouts, and
+retries that do not store an upload twice unless asked to. A C core over libcurl does the work.]],
+  homepage = "https://" .. repository,
+  license = "MIT",
+}
+
+supported_platforms = { "unix" }
+
+dependencies = {
+  "lua >= 5.1, < 5.5",
+  "lua-cjson",
+}
+
+-- The library alone: Debian keeps curl's headers in a folder of the architecture, where LuaRocks does not look.
+external_dependencies = {
+  CURL = { library = "curl" },
+}
+
+build = {
+  type = "make",
+  build_target = "all",
+  install_target = "install",
+  variables = {
+    -- LuaRocks has no variable for Lua's version: the headers' place keeps the objects of two Luas apart.
+    BUILD = "build/luarocks$(LUA_INCDIR)",
+    CFLAGS = "$(CFLAGS)",
+    LUA_INCDIR = "$(LUA_INCDIR)",
+    CURL_LIBDIR = "$(CURL_LIBDIR)",
+    INST_LIBDIR = "$(LIBDIR)",
+    INST_LUADIR = "$(LUADIR)",
+  },
+}
