@@ -65,12 +65,17 @@ static void end_attempt(struct loomta_engine *engine, struct loomta_job *job, CU
 
 void loomta_engine_submit(struct loomta_engine *engine, struct loomta_job *job)
 {
+    CURLcode result = curl_easy_setopt(job->transfer.easy, CURLOPT_PRIVATE, job);
+
+    if (result != CURLE_OK) {
+        loomta_job_fail(job, result);
+        return;
+    }
     job->engine = engine;
     job->next = engine->jobs;
     if (engine->jobs)
         engine->jobs->previous = job;
     engine->jobs = job;
-    curl_easy_setopt(job->transfer.easy, CURLOPT_PRIVATE, job);
     begin_attempt(engine, job);
 }
 
@@ -134,6 +139,17 @@ static int64_t next_due_us(const struct loomta_engine *engine)
     return due;
 }
 
+/* A multi that reports an error has no memory left, and says nothing more of its transfers. */
+static bool fail_running(struct loomta_engine *engine)
+{
+    for (struct loomta_job *job = engine->jobs, *next; job; job = next) {
+        next = job->next;
+        if (job->state == LOOMTA_JOB_RUNNING)
+            end_attempt(engine, job, CURLE_OK, LOOMTA_ABORT_NO_MEMORY);
+    }
+    return true;
+}
+
 bool loomta_engine_step(struct loomta_engine *engine, int timeout_ms)
 {
     struct loomta_sigpipe guard;
@@ -141,10 +157,12 @@ bool loomta_engine_step(struct loomta_engine *engine, int timeout_ms)
     bool changed = false;
 
     loomta_sigpipe_block(&guard);
-    for (;;) {
+    while (!changed) {
         int running;
-        curl_multi_perform(engine->multi, &running);
+        CURLMcode performed = curl_multi_perform(engine->multi, &running);
         changed = take_ended(engine);
+        if (performed != CURLM_OK)
+            changed = fail_running(engine);
         changed |= run_timers(engine);
         changed |= any_newly_hungry(engine);
         if (changed || !engine->jobs)
@@ -154,7 +172,8 @@ bool loomta_engine_step(struct loomta_engine *engine, int timeout_ms)
         if (now_us >= end_us)
             break;
         int64_t wait_ms = ((due_us < end_us ? due_us : end_us) - now_us + 999) / 1000;
-        curl_multi_poll(engine->multi, NULL, 0, wait_ms < INT_MAX ? (int)wait_ms : INT_MAX, NULL);
+        if (curl_multi_poll(engine->multi, NULL, 0, wait_ms < INT_MAX ? (int)wait_ms : INT_MAX, NULL) != CURLM_OK)
+            changed = fail_running(engine);
     }
     loomta_sigpipe_restore(&guard);
     return changed;
@@ -167,7 +186,8 @@ void loomta_engine_resume(struct loomta_engine *engine, struct loomta_job *job)
     if (job->engine != engine || job->state != LOOMTA_JOB_RUNNING || !job->transfer.paused)
         return;
     loomta_sigpipe_block(&guard); /* libcurl may write at once */
-    loomta_transfer_resume(&job->transfer);
+    if (loomta_transfer_resume(&job->transfer) != CURLE_OK)
+        end_attempt(engine, job, CURLE_OK, LOOMTA_ABORT_NO_MEMORY);
     loomta_sigpipe_restore(&guard);
 }
 

@@ -315,11 +315,11 @@ bool loomta_transfer_begin(struct loomta_transfer *transfer, bool expect_continu
     return true;
 }
 
-void loomta_transfer_resume(struct loomta_transfer *transfer)
+CURLcode loomta_transfer_resume(struct loomta_transfer *transfer)
 {
     transfer->paused = transfer->hunger_told = false;
     transfer->moved_us = loomta_now_us(); /* the wait was for the source, not for the network */
-    curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
+    return curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
 }
 
 struct loomta_end loomta_transfer_end(const struct loomta_transfer *transfer, CURLcode result)

@@ -57,8 +57,9 @@ bool loomta_transfer_open(struct loomta_transfer *transfer, const struct loomta_
  * short. */
 bool loomta_transfer_begin(struct loomta_transfer *transfer, bool expect_continue);
 
-/* Wakes a transfer that paused for a starved source. */
-void loomta_transfer_resume(struct loomta_transfer *transfer);
+/* Wakes a transfer that paused for a starved source. After a failure it must be ended: libcurl 7.88 divides by zero when
+ * it is asked to resume once more. */
+CURLcode loomta_transfer_resume(struct loomta_transfer *transfer);
 
 /* All that is known now that libcurl (or we) ended the attempt. */
 struct loomta_end loomta_transfer_end(const struct loomta_transfer *transfer, CURLcode result);
