@@ -2,7 +2,7 @@
 ---
 --- Modes: `ignoreExpect` reads a body without ever saying 100 Continue; `refuseRudely` answers 401 as soon as it has the
 --- headers and closes with the body unread, so that the system resets the connection; `refuseExpect` answers 417 to whoever asks
---- with Expect; `interim` sends 103 and 100 before its answer; `garbage` answers something that is not HTTP.
+--- with Expect; `silent` accepts connections and never says a word; `interim` sends 103 and 100 before its answer; `garbage` answers something that is not HTTP.
 -- SPDX-License-Identifier: MIT
 
 local answer = "HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
@@ -16,7 +16,13 @@ local function serve(mode)
   io.stdout:flush()
   local media = '{"id":"00000000-0000-4000-8000-000000000000","status":"READY","size":1}'
 
+  local kept = {}
+
   local function handle(client)
+    if mode == "silent" then
+      kept[#kept + 1] = client
+      return false
+    end
     local first = client:receive "*l"
     if not first then return false end
     local headers = {}
@@ -57,7 +63,7 @@ local function serve(mode)
     local client = listener:accept()
     client:settimeout(30)
     while handle(client) do end
-    client:close()
+    if mode ~= "silent" then client:close() end
   end
 end
 
@@ -83,7 +89,8 @@ function raw_server.start(mode)
     file:close()
     return text
   end
-  local port, deadline = nil, os.time() + 10
+  local port
+  local deadline = os.time() + 10
   repeat
     port = read():match "^(%d+)\n"
     if not port then os.execute "sleep 0.02" end
