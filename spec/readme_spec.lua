@@ -93,7 +93,7 @@ describe("README.md", function()
   it("lists the options as they are declared", function()
     local type_names = {
       key = "string", baseUrl = "string", text = "string", path = "string", flag = "boolean", milliseconds = "ms",
-      count = "integer", callback = "function",
+      reconcile = 'boolean or `"exact"`', count = "integer", callback = "function",
     }
     local listed, declared = {}, {}
     for _, row in ipairs(rows_after "## Options") do
@@ -255,7 +255,7 @@ describe("README.md", function()
 
   it("has an anchor for every link within, and a file for every other", function()
     local anchors = {}
-    for title in readme:gmatch "\n## ([^\n]+)" do anchors[title:lower():gsub(" ", "-")] = true end
+    for title in readme:gmatch "\n##+ ([^\n]+)" do anchors[title:lower():gsub(" ", "-")] = true end
     for target in readme:gmatch "%]%(([^)]+)%)" do
       if target:sub(1, 1) == "#" then
         assert(anchors[target:sub(2)], "no section for " .. target)

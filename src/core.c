@@ -1,6 +1,7 @@
 /* loomta.core: assembles the C part of loomta for Lua. The Lua modules beside it are its only users.
  * SPDX-License-Identifier: MIT */
 #include "bind.h"
+#include "multipart.h"
 
 #include <curl/curl.h>
 
@@ -8,6 +9,17 @@
 static int libcurl_version(lua_State *L)
 {
     lua_pushstring(L, curl_version_info(CURLVERSION_NOW)->version);
+    return 1;
+}
+
+/* token() → 12 random characters, fit for a file name */
+static int token(lua_State *L)
+{
+    char boundary[LOOMTA_BOUNDARY_SIZE];
+
+    if (!loomta_multipart_boundary(boundary))
+        return luaL_error(L, "the system gives no random bytes");
+    lua_pushstring(L, boundary + LOOMTA_BOUNDARY_SIZE - 1 - 12);
     return 1;
 }
 
@@ -31,6 +43,7 @@ int luaopen_loomta_core(lua_State *L)
         {"retryDelay", loomta_lua_retry_delay},
         {"parseRetryAfter", loomta_lua_parse_retry_after},
         {"libcurlVersion", libcurl_version},
+        {"token", token},
         {NULL, NULL},
     };
 

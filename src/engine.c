@@ -165,7 +165,7 @@ bool loomta_engine_step(struct loomta_engine *engine, int timeout_ms)
             changed = fail_running(engine);
         changed |= run_timers(engine);
         changed |= any_newly_hungry(engine);
-        if (changed || !engine->jobs)
+        if (changed)
             break;
 
         int64_t now_us = loomta_now_us(), due_us = next_due_us(engine);

@@ -17,7 +17,8 @@ struct loomta_engine *loomta_engine_new(void);
  * start is done at once. */
 void loomta_engine_submit(struct loomta_engine *engine, struct loomta_job *job);
 
-/* Works until a job changed its state or became hungry, or `timeout_ms` have passed. Says whether one did.
+/* Works until a job changed its state or became hungry, or `timeout_ms` have passed (so without jobs it just waits).
+ * Says whether one did.
  * SIGPIPE is kept from the calling thread. */
 bool loomta_engine_step(struct loomta_engine *engine, int timeout_ms);
 

@@ -179,7 +179,7 @@ struct loomta_failure loomta_failure_classify(const struct loomta_end *end)
     else if (broke_off)
         stored = failure("invalid_response", "protocol",
                          "the server's answer broke off: the upload is stored, but its id is not known");
-    else if (!end->body_complete)
+    else if (!end->body_complete && !end->safe)
         stored = failure("invalid_response", "protocol", "the server said yes before it had the whole upload");
     else
         return failure(NULL, NULL, NULL);

@@ -225,6 +225,7 @@ static void push_failure(lua_State *L, const struct loomta_job *job)
     loomta_bind_set_string(L, "message", failure->message);
     loomta_bind_set_boolean(L, "retryable", failure->retryable);
     loomta_bind_set_boolean(L, "possiblyStored", failure->possibly_stored);
+    loomta_bind_set_boolean(L, "unknown", failure->unknown);
     if (failure->retry_after_ms >= 0)
         loomta_bind_set_integer(L, "retryAfterMs", failure->retry_after_ms);
     if (job->result != CURLE_OK && job->transfer.abort == LOOMTA_ABORT_NONE) {

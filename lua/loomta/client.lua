@@ -5,6 +5,7 @@ local core = require "loomta.core"
 local errors = require "loomta.errors"
 local operations = require "loomta.operations"
 local options = require "loomta.options"
+local reconcile = require "loomta.reconcile"
 local request = require "loomta.request"
 local response = require "loomta.response"
 local run = require "loomta.run"
@@ -70,6 +71,53 @@ local function retry_reporter(operation, job, on_retry)
   end
 end
 
+--- Sends a prepared operation and blocks until it has ended.
+---@private
+---@param operation loomta.Operation
+---@param fields table checked
+---@param settings table of this call
+---@return table? value, loomta.Error? err, loomta.Info info, boolean? unknown stored or not, nobody can tell
+function Client:send(operation, fields, settings)
+  local source, err
+  if operation.multipart then
+    source, err = request.multipart(operation, fields, settings)
+    if not source then return nil, err, response.nothingSent() end
+  end
+  self.engine = self.engine or core.engine()
+  local job = self.engine:submit(source and source.handle, settings)
+  local failed = run.toEnd(self.engine, job, source, {
+    onProgress = settings.onProgress,
+    onRetry = retry_reporter(operation, job, settings.onRetry),
+  })
+  local result = job:result()
+  job:close()
+  local value, info
+  value, err, info = response.read(operation, result)
+  if failed then
+    failed.attempts = info.attempts
+    return nil, failed, info
+  end
+  return value, err, info, result.unknown
+end
+
+--- The settings and fields of a call, checked and complete.
+---@private
+---@return table? settings
+---@return table fields the error when settings is nil
+function Client:prepare(operation, given)
+  local settings, fields = options.check(given, operation.fields)
+  if not settings then return nil, fields end
+  hide_key(settings)
+  setmetatable(settings, self.inherit)
+  local base, err = self:locate(settings)
+  if not base then return nil, err --[[@as table]] end
+  settings.method = operation.method
+  settings.url = base .. operation.path
+  if operation.query then settings.url = settings.url .. request.query(operation, fields) end
+  settings.userAgent = request.userAgent(settings.userAgent)
+  return settings, fields
+end
+
 --- Performs one operation and blocks until it has ended.
 ---@private
 ---@return table? value, loomta.Error? err, loomta.Info info
@@ -77,33 +125,15 @@ function Client:perform(name, given)
   if type(given) ~= "table" then error(("%s takes a table, not a %s"):format(name, type(given)), 3) end
   if self.closed then error("the client is closed", 3) end
   local operation = operations[name]
-  local settings, fields = options.check(given, operation.fields)
+  local settings, fields = self:prepare(operation, given)
   if not settings then return nil, fields, response.nothingSent() end
-  hide_key(settings)
-  setmetatable(settings, self.inherit)
 
-  local base, err = self:locate(settings)
-  if not base then return nil, err, response.nothingSent() end
-  settings.method = operation.method
-  settings.url = base .. operation.path
-  settings.userAgent = request.userAgent(settings.userAgent)
-
-  local source
-  source, err = request.multipart(operation, fields, settings)
-  if not source then return nil, err, response.nothingSent() end
-
-  self.engine = self.engine or core.engine()
-  local job = self.engine:submit(source.handle, settings)
-  local failed = run.toEnd(self.engine, job, source, {
-    onProgress = settings.onProgress,
-    onRetry = retry_reporter(operation, job, settings.onRetry),
-  })
-  local value, info
-  value, err, info = response.read(operation, job:result())
-  job:close()
-  if failed then
-    failed.attempts = info.attempts
-    return nil, failed, info
+  local began = os.time()
+  local value, err, info, unknown = self:send(operation, fields, settings)
+  if unknown and settings.reconcile and operation.multipart then
+    return reconcile.settle(self, {
+      operation = operation, given = given, fields = fields, settings = settings, began = began,
+    }, err, info)
   end
   return value, err, info
 end
@@ -116,6 +146,16 @@ end
 function Client:upload(given)
   local media, err, info = self:perform("upload", given) -- no tail call: an error names the caller's line
   return media, err, info
+end
+
+--- Lists media, newest or oldest first as the server pleases.
+---@param given { folderId: any, mediaType: "image"|"video"|nil }|loomta.Options|nil folderId: a UUID, or "null" for the root
+---@return { media: loomta.Media[] }? list
+---@return loomta.Error? err
+---@return loomta.Info info
+function Client:listMedia(given)
+  local list, err, info = self:perform("listMedia", given or {})
+  return list, err, info
 end
 
 --- Closes the connections and wipes the key. The client cannot be used afterwards; closing it again does nothing.

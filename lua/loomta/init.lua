@@ -35,4 +35,14 @@ return {
     local media, err, info = default_client():perform("upload", given)
     return media, err, info
   end,
+
+  --- `client:listMedia` on a client made from the environment.
+  ---@param given table?
+  ---@return { media: loomta.Media[] }? list
+  ---@return loomta.Error? err
+  ---@return loomta.Info info
+  listMedia = function(given)
+    local list, err, info = default_client():perform("listMedia", given or {})
+    return list, err, info
+  end,
 }

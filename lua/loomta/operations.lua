@@ -6,6 +6,7 @@
 ---@field path string below the base URL
 ---@field multipart boolean? the body is a form with a file part
 ---@field fields table<string, loomta.Field> what the caller may give
+---@field query string[]? the fields that go into the query, in this order
 ---@field answers fun(value: any): boolean is this what the operation answers when it went well?
 
 --- Does `value` look like an object of the API, with an id to work with?
@@ -30,5 +31,16 @@ return {
       folderId = { type = "folderId", part = 4 },
     },
     answers = has_id,
+  },
+
+  listMedia = {
+    method = "GET",
+    path = "/public/v1/media",
+    fields = {
+      folderId = { type = "folderId" },
+      mediaType = { type = "mediaType" },
+    },
+    query = { "folderId", "mediaType" },
+    answers = function(value) return type(value) == "table" and type(value.media) == "table" end,
   },
 }

@@ -13,6 +13,7 @@ local types = require "loomta.types"
 ---@field maxRetries integer? after the first attempt; default 2
 ---@field maxElapsedMs integer? no attempt begins later than this after the call; 0 = no limit (default)
 ---@field retryUnknown boolean? repeat also what may have been stored: it may then be stored twice
+---@field reconcile boolean|"exact"|nil look for an upload of unknown outcome before repeating it once; see README
 ---@field maxBytesPerSec integer? the fastest that it may send; 0 = no limit (default)
 ---@field maxResponseBytes integer? the largest answer that is read; default 1 MiB
 ---@field proxy string? URL of a proxy; else the environment's (https_proxy, no_proxy …)
@@ -37,6 +38,7 @@ local declared = {
   maxRetries = { type = "count", default = 2 },
   maxElapsedMs = { type = "milliseconds", default = 0 },
   retryUnknown = { type = "flag", default = false },
+  reconcile = { type = "reconcile", default = false },
   maxBytesPerSec = { type = "count", default = 0 },
   maxResponseBytes = { type = "count", default = 1024 * 1024 },
   proxy = { type = "text" },

@@ -16,10 +16,29 @@ function request.userAgent(addition)
   return addition and own_agent .. " " .. addition or own_agent
 end
 
-local function form_parts(operation, fields)
+--- A name that no other upload has: `clip.mp4` becomes `clip-x7k2….mp4`.
+local function with_token(name, token)
+  local stem, extension = name:match "^(.+)(%.%w+)$"
+  return (stem or name) .. "-" .. token .. (extension or "")
+end
+
+--- The query of an operation's URL, `?folderId=null`; all its values are plain.
+---@param operation loomta.Operation
+---@param fields table checked
+---@return string
+function request.query(operation, fields)
+  local pairs_given = {}
+  for _, name in ipairs(operation.query) do
+    if fields[name] then pairs_given[#pairs_given + 1] = name .. "=" .. fields[name] end
+  end
+  return #pairs_given > 0 and "?" .. table.concat(pairs_given, "&") or ""
+end
+
+local function form_parts(operation, fields, file_name)
   local parts = {}
   for name, field in pairs(operation.fields) do
-    if field.part and fields[name] then parts[#parts + 1] = { name, fields[name], field.part } end
+    local value = fields[name]
+    if field.part and value then parts[#parts + 1] = { name, name == "fileName" and file_name or value, field.part } end
   end
   table.sort(parts, function(a, b) return a[3] < b[3] end)
   return parts
@@ -44,8 +63,13 @@ function request.multipart(operation, fields, spec)
       return nil, err
     end
   end
-  spec.fields = form_parts(operation, fields)
-  spec.fileName = name or preflight.defaultName(mime_type)
+  name = name or preflight.defaultName(mime_type)
+  if spec.reconcile == "exact" then
+    spec.token = spec.token or core.token() -- the same one when it is repeated
+    name = with_token(name, spec.token)
+  end
+  spec.fileName = name
+  spec.fields = form_parts(operation, fields, name)
   spec.mimeType = mime_type or "application/octet-stream"
   return source
 end

@@ -13,6 +13,7 @@ local json = require "loomta.json"
 ---@field tlsMs number? the TLS handshake; 0 on a reused connection
 ---@field firstByteMs number? from the attempt's start to the first byte of the answer
 ---@field reusedConnection boolean?
+---@field reconciled boolean? the answer was lost, and the upload was found in the list of media
 ---@field httpVersion string?
 ---@field requestId string? the server's X-Request-Id
 

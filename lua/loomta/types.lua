@@ -52,6 +52,11 @@ function types.key(value)
   return nil, "one word such as loomta_sk_… (no spaces, no line breaks, not empty)"
 end
 
+function types.reconcile(value)
+  if type(value) == "boolean" or value == "exact" then return value end
+  return nil, "true, false or 'exact'"
+end
+
 function types.file(value)
   if type(value) == "string" then
     if value ~= "" and not value:find("\0", 1, true) then return value end

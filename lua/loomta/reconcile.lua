@@ -1,0 +1,96 @@
+--- Settles an upload whose outcome is unknown: looks for it in the list of media, and repeats it once if it is not there.
+---
+--- What that can prove: with "exact", that a found media object is this very upload, by a token in its name. Without, that
+--- there is one of the same name and size that is as new as the call. What it cannot prove: that an upload which is not in
+--- the list will not appear there later. That is why it is opt-in, and why an error keeps possiblyStored.
+-- SPDX-License-Identifier: MIT
+local options = require "loomta.options"
+
+local reconcile = {}
+
+local looks_ms = { 0, 1000, 3000 } -- waits before each look: a server may still be storing what it has received
+local clock_slack_s = 120 -- how far its clock may be from ours
+
+--- Is one of `media` the upload that we look for? Pure.
+---@param media loomta.Media[]
+---@param wanted { name: string, size: integer?, since: integer?, exact: boolean } since: in seconds since 1970
+---@return loomta.Media?
+function reconcile.find(media, wanted)
+  local escaped = wanted.name:gsub('"', "%%22") -- as it stood in the form, should the server have kept that
+  local since = wanted.since and os.date("!%Y-%m-%dT%H:%M:%S", wanted.since - clock_slack_s)
+  local best
+  for _, item in ipairs(media) do
+    local named = item.originalFileName == wanted.name or item.originalFileName == escaped
+    local sized = not wanted.size or not item.size or item.size == wanted.size
+    local fresh = wanted.exact or not since or type(item.createdAt) ~= "string" or item.createdAt >= since
+    if named and sized and fresh and (not best or (item.createdAt or "") > (best.createdAt or "")) then best = item end
+  end
+  return best
+end
+
+--- What is left of the call's time; nil when there is no limit.
+local function time_left(settings, info)
+  return settings.timeoutMs > 0 and settings.timeoutMs - info.durationMs or nil
+end
+
+--- What listMedia is asked with: the upload's folder, and the options of the upload's call.
+local function listing(call, timeout_ms)
+  local given = { folderId = call.fields.folderId }
+  for name, value in pairs(call.given) do
+    if options.declared[name] then given[name] = value end
+  end
+  given.timeoutMs, given.onProgress, given.onRetry = timeout_ms, nil, nil
+  return given
+end
+
+--- Looks for the upload, patiently.
+---@return loomta.Media? found, boolean looked a list was seen to the end of our patience
+local function look(client, call, info)
+  local settings = call.settings
+  local looked = false
+  for _, wait_ms in ipairs(looks_ms) do
+    local left = time_left(settings, info)
+    if left and left <= wait_ms then return nil, false end
+    client.engine:step(wait_ms)
+    info.durationMs = info.durationMs + wait_ms
+    local list, _, took = client:listMedia(listing(call, left and math.floor(left - wait_ms) or 0))
+    info.durationMs = info.durationMs + took.durationMs
+    looked = list ~= nil
+    local found = list and reconcile.find(list.media, {
+      name = settings.fileName,
+      size = info.totalBytes,
+      since = call.began,
+      exact = settings.reconcile == "exact",
+    })
+    if found then return found, true end
+  end
+  return nil, looked
+end
+
+--- Takes over after the first unknown outcome.
+---@param client loomta.Client
+---@param call { operation: table, given: table, fields: table, settings: table, began: integer }
+---@param err loomta.Error
+---@param info loomta.Info of what has happened so far; goes on from there
+---@return loomta.Media? media, loomta.Error? err, loomta.Info info
+function reconcile.settle(client, call, err, info)
+  local found, looked = look(client, call, info)
+  if not found and looked and not call.fields.reader then
+    local left = time_left(call.settings, info)
+    if left and left < 1 then return nil, err, info end
+    call.settings.timeoutMs = left and math.floor(left) or 0
+    local media, again, took, unknown = client:send(call.operation, call.fields, call.settings)
+    took.attempts = took.attempts + info.attempts
+    took.durationMs = took.durationMs + info.durationMs
+    if media then return media, nil, took end
+    -- The first one may still appear: whatever the second one ended as, that stays true.
+    again.possiblyStored, again.retryable, again.attempts = true, false, took.attempts
+    err, info = again, took
+    if unknown then found = look(client, call, info) end
+  end
+  if not found then return nil, err, info end
+  info.reconciled = true
+  return found, nil, info
+end
+
+return reconcile
