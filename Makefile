@@ -16,8 +16,10 @@ CURL_CFLAGS ?= $(shell $(CURL_CONFIG) --cflags 2>/dev/null)
 CURL_LIBS ?= $(if $(CURL_LIBDIR),-L$(CURL_LIBDIR)) -lcurl
 
 PREFIX ?= /usr/local
-INST_LIBDIR ?= $(PREFIX)/lib/lua/$(LUA_VERSION)
-INST_LUADIR ?= $(PREFIX)/share/lua/$(LUA_VERSION)
+# LuaJIT looks where Lua 5.1 does.
+INST_VERSION = $(if $(filter jit,$(LUA_VERSION)),5.1,$(LUA_VERSION))
+INST_LIBDIR ?= $(PREFIX)/lib/lua/$(INST_VERSION)
+INST_LUADIR ?= $(PREFIX)/share/lua/$(INST_VERSION)
 
 # A variant (a sanitizer, coverage) gets objects of its own, and so does each Lua.
 VARIANT ?=
@@ -27,7 +29,7 @@ SOURCES := $(wildcard src/*.c)
 OBJECTS := $(SOURCES:src/%.c=$(BUILD)/%.o)
 
 # Ours, apart from the user's CFLAGS. WARNINGS=-Werror is for those who develop loomta.
-OWN_CFLAGS = -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(LUA_CFLAGS) $(CURL_CFLAGS)
+OWN_CFLAGS = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -fPIC -fvisibility=hidden -pthread $(LUA_CFLAGS) $(CURL_CFLAGS)
 WARNINGS ?=
 ALL_WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes $(WARNINGS)
 # nodelete: the module's code must outlive the Lua state that loaded it, threads and exit handlers may still run it.
@@ -95,7 +97,12 @@ test:  ## install what is missing, build, and run every spec
 	@$(MAKE) --no-print-directory -s all sandbox
 	@$(MAKE) --no-print-directory specs
 
-specs:  # the specs alone, on what is built; SPECS=spec/media_spec.lua for one
+# What specs need of the system and Lua does not have.
+$(BUILD)/spec/process.so: spec/support/process.c
+	@mkdir -p $(@D)
+	$(CC) $(OWN_CFLAGS) -fvisibility=default -Isrc $(CFLAGS) $(MODULE_LDFLAGS) $< -o $@
+
+specs: $(BUILD)/spec/process.so  # the specs alone, on what is built; SPECS=spec/media_spec.lua for one
 	@$(RUN_ENV) $(LAUNCH) $(LUA) scripts/busted.lua $(BUSTED_FLAGS) $(SPECS)
 
 demo:  ## install what is missing, build, and watch real files being uploaded to the sandbox

@@ -32,7 +32,8 @@ void sandbox_answer_json(struct sandbox_answer *answer, unsigned status, json_t 
     sandbox_answer_take(answer, status, SANDBOX_JSON_TYPE, text, strlen(text));
 }
 
-void sandbox_answer_error(struct sandbox_answer *answer, unsigned status, const char *code, const char *message, json_t *details)
+void sandbox_answer_error(struct sandbox_answer *answer, unsigned status, const char *code, const char *message,
+                          json_t *details)
 {
     json_t *body = json_pack("{s:s, s:s}", "code", code, "message", message);
     if (details)
@@ -47,7 +48,7 @@ void sandbox_answer_header(struct sandbox_answer *answer, const char *name, cons
     void *next;
     if (!answer->headers)
         answer->headers = json_object();
-    json_object_foreach_safe(answer->headers, next, present, old)
+    json_object_foreach_safe (answer->headers, next, present, old)
         if (strcasecmp(present, name) == 0)
             json_object_del(answer->headers, present);
     json_object_set_new(answer->headers, name, sandbox_text_json(value, strlen(value)));

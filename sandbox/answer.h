@@ -16,7 +16,8 @@ struct sandbox_answer {
 };
 
 /* Each replaces what was there. "Takes" means that the answer owns the argument afterwards. */
-void sandbox_answer_take(struct sandbox_answer *answer, unsigned status, const char *type, char *body, size_t size); /* takes body */
+void sandbox_answer_take(struct sandbox_answer *answer, unsigned status, const char *type, char *body,
+                         size_t size); /* takes body */
 void sandbox_answer_text(struct sandbox_answer *answer, unsigned status, const char *type, const char *body);
 void sandbox_answer_json(struct sandbox_answer *answer, unsigned status, json_t *body); /* takes body */
 void sandbox_answer_error(struct sandbox_answer *answer, unsigned status, const char *code, const char *message,

@@ -54,7 +54,8 @@ void sandbox_control_body(struct sandbox_exchange *exchange)
     if (body)
         sandbox_answer_take(&exchange->answer, 200, "application/octet-stream", body, size);
     else
-        sandbox_answer_error(&exchange->answer, 404, "not_found", "No body was kept for that request (see --keep-bodies).", NULL);
+        sandbox_answer_error(&exchange->answer, 404, "not_found",
+                             "No body was kept for that request (see --keep-bodies).", NULL);
 }
 
 void sandbox_control_media(struct sandbox_exchange *exchange)
@@ -98,7 +99,8 @@ void sandbox_control_add_fault(struct sandbox_exchange *exchange)
     struct sandbox_fault fault;
     json_t *details = json_array();
     if (!sandbox_fault_parse(&fault, source, details)) {
-        sandbox_answer_error(&exchange->answer, 400, "invalid_fault", "The fault is invalid; nothing was queued.", details);
+        sandbox_answer_error(&exchange->answer, 400, "invalid_fault", "The fault is invalid; nothing was queued.",
+                             details);
         sandbox_fault_free(&fault);
         return;
     }

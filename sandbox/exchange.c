@@ -19,8 +19,8 @@ static const char *header(const struct sandbox_exchange *exchange, const char *n
     return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, name);
 }
 
-struct sandbox_exchange *sandbox_exchange_new(struct sandbox *sandbox, struct MHD_Connection *connection, const char *method,
-                                              const char *path)
+struct sandbox_exchange *sandbox_exchange_new(struct sandbox *sandbox, struct MHD_Connection *connection,
+                                              const char *method, const char *path)
 {
     struct sandbox_exchange *exchange = sandbox_text_checked(calloc(1, sizeof *exchange));
     exchange->sandbox = sandbox;
@@ -32,7 +32,8 @@ struct sandbox_exchange *sandbox_exchange_new(struct sandbox *sandbox, struct MH
     exchange->keeps = true;
 
     const char *length = header(exchange, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    exchange->has_body = (length && strtoull(length, NULL, 10) > 0) || header(exchange, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+    exchange->has_body =
+        (length && strtoull(length, NULL, 10) > 0) || header(exchange, MHD_HTTP_HEADER_TRANSFER_ENCODING);
     exchange->body_complete = !exchange->has_body;
     if (!sandbox_routes_is_control(path))
         sandbox_record_begin(exchange);
@@ -123,7 +124,8 @@ static bool find_fault(struct sandbox_exchange *exchange)
     if (!exchange->has_fault)
         sandbox_fault_free(&exchange->fault);
     if (own && !valid) {
-        sandbox_answer_error(&exchange->answer, 400, "invalid_fault", "The X-Sandbox-Fault header is invalid.", details);
+        sandbox_answer_error(&exchange->answer, 400, "invalid_fault", "The X-Sandbox-Fault header is invalid.",
+                             details);
         return false;
     }
     json_decref(details);
@@ -170,7 +172,8 @@ enum MHD_Result sandbox_exchange_begin(struct sandbox_exchange *exchange)
     bool known;
     exchange->route = sandbox_routes_find(exchange->method, exchange->path, &known, &exchange->parameter);
     if (!exchange->route && known)
-        sandbox_answer_error(&exchange->answer, 405, "method_not_allowed", "The method is not allowed for this path.", NULL);
+        sandbox_answer_error(&exchange->answer, 405, "method_not_allowed", "The method is not allowed for this path.",
+                             NULL);
     else if (!exchange->route)
         sandbox_answer_error(&exchange->answer, 404, "not_found", "There is nothing at this path.", NULL);
 
@@ -200,10 +203,12 @@ static void take(struct sandbox_exchange *exchange, const char *data, size_t siz
 {
     size_t keep = exchange->sandbox->options.keep_bodies;
     if (exchange->record && exchange->kept.length < keep)
-        sandbox_text_add(&exchange->kept, data, size < keep - exchange->kept.length ? size : keep - exchange->kept.length);
+        sandbox_text_add(&exchange->kept, data,
+                         size < keep - exchange->kept.length ? size : keep - exchange->kept.length);
     if (exchange->upload)
         sandbox_upload_feed(exchange->upload, data, size);
-    else if (exchange->route && exchange->route->body == SANDBOX_BODY_JSON && exchange->body.length + size <= JSON_BODY_MAX)
+    else if (exchange->route && exchange->route->body == SANDBOX_BODY_JSON &&
+             exchange->body.length + size <= JSON_BODY_MAX)
         sandbox_text_add(&exchange->body, data, size);
 
     uint64_t before = exchange->received;

@@ -21,22 +21,22 @@ struct sandbox_exchange {
     const struct sandbox_route *route; /* NULL: no such path, or not with that method */
     char *parameter;                   /* what {id} stood for in the route's path, or NULL */
 
-    uint64_t id;           /* in the journal; 0 for a control request */
-    json_t *record;        /* what the journal shows and does not change; NULL for a control request */
+    uint64_t id;    /* in the journal; 0 for a control request */
+    json_t *record; /* what the journal shows and does not change; NULL for a control request */
     struct sandbox_fault fault;
     bool has_fault;
 
-    bool has_body;         /* the headers announce one */
+    bool has_body; /* the headers announce one */
     bool body_complete;
-    uint64_t received;     /* body bytes */
+    uint64_t received; /* body bytes */
     struct sandbox_upload *upload;
     struct sandbox_text body; /* of a JSON request */
     struct sandbox_text kept; /* raw body for the debug endpoint */
 
-    bool keeps;            /* whether this request may change the workspace: set before the route's handler runs */
-    bool stored;           /* a media object was */
-    unsigned status;       /* as answered, 0 before */
-    bool ended_early;      /* answered or dropped before the body was read whole */
+    bool keeps;       /* whether this request may change the workspace: set before the route's handler runs */
+    bool stored;      /* a media object was */
+    unsigned status;  /* as answered, 0 before */
+    bool ended_early; /* answered or dropped before the body was read whole */
     struct sandbox_answer answer;
 };
 
@@ -45,8 +45,8 @@ enum MHD_Result sandbox_exchange_begin(struct sandbox_exchange *exchange);
 enum MHD_Result sandbox_exchange_body(struct sandbox_exchange *exchange, const char *data, size_t *size);
 enum MHD_Result sandbox_exchange_end(struct sandbox_exchange *exchange);
 
-struct sandbox_exchange *sandbox_exchange_new(struct sandbox *sandbox, struct MHD_Connection *connection, const char *method,
-                                              const char *path);
+struct sandbox_exchange *sandbox_exchange_new(struct sandbox *sandbox, struct MHD_Connection *connection,
+                                              const char *method, const char *path);
 
 /* After the last byte of the answer, or when the connection is lost. Logs the request and frees it. */
 void sandbox_exchange_free(struct sandbox_exchange *exchange);

@@ -21,8 +21,8 @@ struct field {
 
 static const char *const disconnects[] = {"close", "reset", NULL};
 static const char *const places[] = {"headers", "body", "response", "midResponse", NULL};
-static const char *const responses[] = {"truncated", "html", "empty", "enormous", "invalidUtf8", "deep", "notJson", "noContent",
-                                        "redirect", NULL};
+static const char *const responses[] = {"truncated", "html",    "empty",     "enormous", "invalidUtf8",
+                                        "deep",      "notJson", "noContent", "redirect", NULL};
 
 #define AT(member) offsetof(struct sandbox_fault, member)
 #define BYTES_MAX 0xFFFFFFFFFFFFFLL
@@ -80,9 +80,10 @@ static const char *read_headers(json_t *value)
     json_t *text;
     if (!json_is_object(value))
         return "Expected an object of strings";
-    json_object_foreach(value, name, text)
+    json_object_foreach (value, name, text)
         if (!json_is_string(text) || !is_header(name, json_string_value(text)))
-            return "Expected header names with string values that can be sent (not Content-Length, not Transfer-Encoding)";
+            return "Expected header names with string values that can be sent (not Content-Length, not "
+                   "Transfer-Encoding)";
     return NULL;
 }
 
@@ -115,8 +116,10 @@ static const char *read_field(const struct field *field, json_t *value, struct s
         *(const char **)to = json_string_value(value);
         return NULL;
     case INTEGER:
-        if (!json_is_integer(value) || json_integer_value(value) < field->low || json_integer_value(value) > field->high) {
-            snprintf(message, sizeof message, "Expected an integer from %lld to %lld", (long long)field->low, (long long)field->high);
+        if (!json_is_integer(value) || json_integer_value(value) < field->low ||
+            json_integer_value(value) > field->high) {
+            snprintf(message, sizeof message, "Expected an integer from %lld to %lld", (long long)field->low,
+                     (long long)field->high);
             return message;
         }
         *(json_int_t *)to = json_integer_value(value);
@@ -155,8 +158,8 @@ static void check_combinations(const struct sandbox_fault *f, json_t *details)
     bool redirect = f->response == SANDBOX_RESPONSE_REDIRECT;
     bool answers = f->status >= 0 || f->response || f->body;
     require(details,
-            answers || f->disconnect || f->retry_after || f->headers || f->delay_before_ms >= 0 || f->delay_after_ms >= 0 ||
-                f->stop_reading_after >= 0 || f->many_headers >= 0 || f->store >= 0,
+            answers || f->disconnect || f->retry_after || f->headers || f->delay_before_ms >= 0 ||
+                f->delay_after_ms >= 0 || f->stop_reading_after >= 0 || f->many_headers >= 0 || f->store >= 0,
             "", "A fault needs at least one thing that goes wrong");
     require(details, (f->status >= 0) + (f->response != 0) + (f->body != NULL) <= 1, "status",
             "Only one of status, response and body can be the answer");
@@ -166,20 +169,32 @@ static void check_combinations(const struct sandbox_fault *f, json_t *details)
     require(details, f->early != 1 || (reads_all && f->store != 1), "early",
             "An early answer cannot come with a fault in the body, nor store");
     require(details, !f->disconnect == !f->at, "at", "disconnect and at need each other");
-    require(details, (f->at == SANDBOX_AT_BODY) == (f->after_bytes >= 0), "afterBytes", "afterBytes and at: body need each other");
-    require(details, f->stop_reading_after < 0 || !f->disconnect, "stopReadingAfter", "stopReadingAfter excludes disconnect");
+    require(details, (f->at == SANDBOX_AT_BODY) == (f->after_bytes >= 0), "afterBytes",
+            "afterBytes and at: body need each other");
+    require(details, f->stop_reading_after < 0 || !f->disconnect, "stopReadingAfter",
+            "stopReadingAfter excludes disconnect");
     require(details, redirect == (f->location != NULL), "location", "location and response: redirect need each other");
     require(details, !f->content_type || f->body, "contentType", "contentType needs a body");
     require(details, f->store != 1 || reads_all, "store", "An upload that is not read whole cannot be stored");
-    require(details, !f->content_type || (*f->content_type && is_header_value(f->content_type)), "contentType", "Not a header value");
-    require(details, !f->retry_after || (*f->retry_after && is_header_value(f->retry_after)), "retryAfter", "Not a header value");
+    require(details, !f->content_type || (*f->content_type && is_header_value(f->content_type)), "contentType",
+            "Not a header value");
+    require(details, !f->retry_after || (*f->retry_after && is_header_value(f->retry_after)), "retryAfter",
+            "Not a header value");
     require(details, !f->location || (*f->location && is_header_value(f->location)), "location", "Not a header value");
 }
 
 bool sandbox_fault_parse(struct sandbox_fault *fault, json_t *source, json_t *details)
 {
-    *fault = (struct sandbox_fault){.source = source, .times = 1, .probability = 1, .status = -1, .early = -1, .store = -1,
-                                    .delay_before_ms = -1, .delay_after_ms = -1, .stop_reading_after = -1, .after_bytes = -1,
+    *fault = (struct sandbox_fault){.source = source,
+                                    .times = 1,
+                                    .probability = 1,
+                                    .status = -1,
+                                    .early = -1,
+                                    .store = -1,
+                                    .delay_before_ms = -1,
+                                    .delay_after_ms = -1,
+                                    .stop_reading_after = -1,
+                                    .after_bytes = -1,
                                     .many_headers = -1};
     if (!json_is_object(source)) {
         sandbox_answer_detail(details, "", "Expected an object");
@@ -187,7 +202,7 @@ bool sandbox_fault_parse(struct sandbox_fault *fault, json_t *source, json_t *de
     }
     const char *name;
     json_t *value;
-    json_object_foreach(source, name, value) {
+    json_object_foreach (source, name, value) {
         size_t i = 0;
         while (i < FIELD_COUNT && strcmp(fields[i].name, name) != 0)
             i++;

@@ -17,7 +17,8 @@ static void answer_error(const struct sandbox_fault *fault, struct sandbox_answe
     char code[32];
     snprintf(code, sizeof code, "sandbox_%d", (int)fault->status);
     sandbox_answer_error(answer, (unsigned)fault->status, fault->code ? fault->code : code,
-                         fault->message ? fault->message : "A fault asked for this answer.", json_incref(fault->details));
+                         fault->message ? fault->message : "A fault asked for this answer.",
+                         json_incref(fault->details));
 }
 
 /* Puts `note` as the first member into the JSON object that the answer holds. */
@@ -116,7 +117,7 @@ void sandbox_fault_answer(const struct sandbox_fault *fault, struct sandbox_answ
         sandbox_answer_header(answer, "Retry-After", fault->retry_after);
     const char *name;
     json_t *value;
-    json_object_foreach(fault->headers, name, value)
+    json_object_foreach (fault->headers, name, value)
         sandbox_answer_header(answer, name, json_string_value(value));
     if (fault->many_headers > 0)
         add_filler_headers(answer, fault->many_headers);

@@ -42,7 +42,8 @@ json_t *sandbox_fault_queue_take(struct sandbox_fault_queue *queue, const char *
 {
     for (size_t i = 0; i < queue->count; i++) {
         struct sandbox_queued_fault *entry = &queue->entries[i];
-        if (!sandbox_fault_matches(&entry->fault, method, path) || !sandbox_fault_queue_throw(queue, entry->fault.probability))
+        if (!sandbox_fault_matches(&entry->fault, method, path) ||
+            !sandbox_fault_queue_throw(queue, entry->fault.probability))
             continue;
         json_t *taken = json_deep_copy(entry->fault.source);
         if (entry->left > 0 && --entry->left == 0) {

@@ -38,6 +38,7 @@ void sandbox_journal_put_body(struct sandbox_journal *journal, uint64_t id, char
 /* {"total":N,"requests":[...]} of those with a higher id than `since`; the caller frees it. */
 char *sandbox_journal_list(const struct sandbox_journal *journal, uint64_t since, size_t *length);
 
-const struct sandbox_journal_entry *sandbox_journal_find(const struct sandbox_journal *journal, uint64_t id); /* NULL if not there */
+const struct sandbox_journal_entry *sandbox_journal_find(const struct sandbox_journal *journal,
+                                                         uint64_t id); /* NULL if not there */
 
 #endif

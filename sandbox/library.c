@@ -73,7 +73,8 @@ static const char *read_name(struct sandbox_exchange *exchange, json_t *request)
         sandbox_answer_detail(details, "name", json_object_get(request, "name") ? "Expected string" : "Required");
     else
         sandbox_answer_detail(details, "name",
-                              length == 0 ? "String must contain at least 1 character(s)" : "String must contain at most 255 character(s)");
+                              length == 0 ? "String must contain at least 1 character(s)"
+                                          : "String must contain at most 255 character(s)");
     sandbox_answer_error(&exchange->answer, 400, "invalid_request", "The request is invalid.", details);
     return NULL;
 }
@@ -81,7 +82,8 @@ static const char *read_name(struct sandbox_exchange *exchange, json_t *request)
 void sandbox_library_create_folder(struct sandbox_exchange *exchange)
 {
     struct sandbox *sandbox = exchange->sandbox;
-    json_t *request = json_loadb(exchange->body.data ? exchange->body.data : "", exchange->body.length, JSON_DECODE_ANY, NULL);
+    json_t *request =
+        json_loadb(exchange->body.data ? exchange->body.data : "", exchange->body.length, JSON_DECODE_ANY, NULL);
     const char *name = read_name(exchange, request);
     if (name) {
         char id[SANDBOX_UUID_SIZE];
@@ -89,8 +91,8 @@ void sandbox_library_create_folder(struct sandbox_exchange *exchange)
         sandbox_ids_uuid(id);
         sandbox_ids_now(now);
         sandbox_answer_json(&exchange->answer, 201,
-                            json_pack("{s:s, s:s, s:s, s:s, s:s}", "id", id, "organizationId", sandbox->organization, "name", name,
-                                      "createdAt", now, "updatedAt", now));
+                            json_pack("{s:s, s:s, s:s, s:s, s:s}", "id", id, "organizationId", sandbox->organization,
+                                      "name", name, "createdAt", now, "updatedAt", now));
         if (exchange->keeps) {
             char *json = sandbox_text_copy(exchange->answer.body, exchange->answer.size);
             pthread_mutex_lock(&sandbox->lock);

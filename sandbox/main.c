@@ -28,8 +28,8 @@ static bool catch_signals(void)
 {
     struct sigaction end = {.sa_handler = on_signal};
     struct sigaction ignore = {.sa_handler = SIG_IGN};
-    return pipe2(wake, O_CLOEXEC | O_NONBLOCK) == 0 && sigaction(SIGINT, &end, NULL) == 0 && sigaction(SIGTERM, &end, NULL) == 0 &&
-           sigaction(SIGPIPE, &ignore, NULL) == 0;
+    return pipe2(wake, O_CLOEXEC | O_NONBLOCK) == 0 && sigaction(SIGINT, &end, NULL) == 0 &&
+           sigaction(SIGTERM, &end, NULL) == 0 && sigaction(SIGPIPE, &ignore, NULL) == 0;
 }
 
 static void await_end(bool until_eof)

@@ -12,8 +12,8 @@
 static const struct type {
     const char *mime, *extension;
 } types[] = {
-    {"image/jpeg", "jpg"}, {"image/jpeg", "jpeg"},  {"image/webp", "webp"},
-    {"video/mp4", "mp4"},  {"video/webm", "webm"},  {"video/quicktime", "mov"},
+    {"image/jpeg", "jpg"}, {"image/jpeg", "jpeg"}, {"image/webp", "webp"},
+    {"video/mp4", "mp4"},  {"video/webm", "webm"}, {"video/quicktime", "mov"},
 };
 
 #define TYPE_COUNT (sizeof types / sizeof *types)

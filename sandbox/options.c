@@ -108,10 +108,12 @@ static void read_tls(struct sandbox_options *options, int argc, char **argv)
 void sandbox_options_read(struct sandbox_options *options, int argc, char **argv)
 {
     static const struct option known[] = {
-        {"port", required_argument, NULL, 'p'}, {"host", required_argument, NULL, 'h'},        {"tls", required_argument, NULL, 't'},
-        {"key", required_argument, NULL, 'k'},  {"pending", no_argument, NULL, 'n'},           {"keep-bodies", required_argument, NULL, 'b'},
-        {"seed", required_argument, NULL, 's'}, {"until-eof", no_argument, NULL, 'e'},         {"quiet", no_argument, NULL, 'q'},
-        {"help", no_argument, NULL, '?'},       {"version", no_argument, NULL, 'v'},           {NULL, 0, NULL, 0},
+        {"port", required_argument, NULL, 'p'}, {"host", required_argument, NULL, 'h'},
+        {"tls", required_argument, NULL, 't'},  {"key", required_argument, NULL, 'k'},
+        {"pending", no_argument, NULL, 'n'},    {"keep-bodies", required_argument, NULL, 'b'},
+        {"seed", required_argument, NULL, 's'}, {"until-eof", no_argument, NULL, 'e'},
+        {"quiet", no_argument, NULL, 'q'},      {"help", no_argument, NULL, '?'},
+        {"version", no_argument, NULL, 'v'},    {NULL, 0, NULL, 0},
     };
     *options = (struct sandbox_options){.host = "127.0.0.1", .port = 8787};
     sandbox_ids_random(&options->seed, sizeof options->seed);
@@ -121,17 +123,39 @@ void sandbox_options_read(struct sandbox_options *options, int argc, char **argv
         if (index < 0)
             refuse(option == ':' ? "%s needs a value" : "unknown or wrongly used option %s", argv[optind - 1]);
         switch (option) {
-        case 'p': options->port = (uint16_t)read_number("--port", optarg, 65535); break;
-        case 'h': options->host = optarg; break;
-        case 't': read_tls(options, argc, argv); break;
-        case 'k': add_key(options, optarg); break;
-        case 'n': options->pending = true; break;
-        case 'b': options->keep_bodies = (size_t)read_number("--keep-bodies", optarg, 1u << 30); break;
-        case 's': options->seed = read_number("--seed", optarg, UINT64_MAX); break;
-        case 'e': options->until_eof = true; break;
-        case 'q': options->quiet = true; break;
-        case '?': fputs(help, stdout); exit(0);
-        case 'v': puts("loomta-sandbox " SANDBOX_VERSION); exit(0);
+        case 'p':
+            options->port = (uint16_t)read_number("--port", optarg, 65535);
+            break;
+        case 'h':
+            options->host = optarg;
+            break;
+        case 't':
+            read_tls(options, argc, argv);
+            break;
+        case 'k':
+            add_key(options, optarg);
+            break;
+        case 'n':
+            options->pending = true;
+            break;
+        case 'b':
+            options->keep_bodies = (size_t)read_number("--keep-bodies", optarg, 1u << 30);
+            break;
+        case 's':
+            options->seed = read_number("--seed", optarg, UINT64_MAX);
+            break;
+        case 'e':
+            options->until_eof = true;
+            break;
+        case 'q':
+            options->quiet = true;
+            break;
+        case '?':
+            fputs(help, stdout);
+            exit(0);
+        case 'v':
+            puts("loomta-sandbox " SANDBOX_VERSION);
+            exit(0);
         }
     }
     if (optind < argc)

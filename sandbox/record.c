@@ -22,8 +22,8 @@ static json_t *header_value(const char *name, const char *value, size_t size)
     return sandbox_text_json(value, size);
 }
 
-static enum MHD_Result add_field(void *closure, enum MHD_ValueKind kind, const char *key, size_t key_size, const char *value,
-                                 size_t value_size)
+static enum MHD_Result add_field(void *closure, enum MHD_ValueKind kind, const char *key, size_t key_size,
+                                 const char *value, size_t value_size)
 {
     struct fields *fields = closure;
     (void)kind;
@@ -33,7 +33,8 @@ static enum MHD_Result add_field(void *closure, enum MHD_ValueKind kind, const c
     for (char *c = name; fields->headers && *c; c++)
         *c = (char)tolower((unsigned char)*c);
 
-    json_t *text = fields->headers ? header_value(name, value ? value : "", value_size) : sandbox_text_json(value ? value : "", value_size);
+    json_t *text = fields->headers ? header_value(name, value ? value : "", value_size)
+                                   : sandbox_text_json(value ? value : "", value_size);
     const char *before = json_string_value(json_object_get(fields->object, name));
     if (before) {
         json_t *both = json_sprintf("%s, %s", before, json_string_value(text));
@@ -54,7 +55,8 @@ static json_t *read_fields(struct MHD_Connection *connection, enum MHD_ValueKind
 
 void sandbox_record_begin(struct sandbox_exchange *exchange)
 {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     const char *expect = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_EXPECT);
     json_t *record = json_object();
 

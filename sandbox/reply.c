@@ -52,9 +52,11 @@ static void free_cut_body(void *closure)
 static struct MHD_Response *cut_response(struct sandbox_exchange *exchange)
 {
     struct cut_body *cut = sandbox_text_checked(malloc(sizeof *cut));
-    *cut = (struct cut_body){&exchange->sandbox->wire, exchange->socket, exchange->fault.disconnect == SANDBOX_DISCONNECT_RESET,
-                             exchange->answer.body, exchange->answer.size / 2};
-    return sandbox_text_checked(MHD_create_response_from_callback(exchange->answer.size, BLOCK_SIZE, read_cut_body, cut, free_cut_body));
+    *cut = (struct cut_body){&exchange->sandbox->wire, exchange->socket,
+                             exchange->fault.disconnect == SANDBOX_DISCONNECT_RESET, exchange->answer.body,
+                             exchange->answer.size / 2};
+    return sandbox_text_checked(
+        MHD_create_response_from_callback(exchange->answer.size, BLOCK_SIZE, read_cut_body, cut, free_cut_body));
 }
 
 static void add_headers(struct sandbox_exchange *exchange, struct MHD_Response *response)
@@ -63,7 +65,7 @@ static void add_headers(struct sandbox_exchange *exchange, struct MHD_Response *
     char id[40];
     const char *name;
     json_t *value;
-    json_object_foreach(exchange->answer.headers, name, value)
+    json_object_foreach (exchange->answer.headers, name, value)
         if (MHD_add_response_header(response, name, json_string_value(value)) == MHD_NO)
             fprintf(stderr, "loomta-sandbox: the header %s cannot be sent\n", name);
 

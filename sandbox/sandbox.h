@@ -14,7 +14,7 @@
 struct sandbox {
     struct sandbox_options options; /* set before the first request, not changed after */
     struct sandbox_wire wire;
-    char url[300];                  /* http://127.0.0.1:43127 */
+    char url[300]; /* http://127.0.0.1:43127 */
     char organization[SANDBOX_UUID_SIZE];
 
     pthread_mutex_t lock; /* for what follows; never held while sleeping or doing I/O */

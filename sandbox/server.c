@@ -29,7 +29,8 @@ static enum MHD_Result handle(void *closure, struct MHD_Connection *connection, 
     return *size > 0 ? sandbox_exchange_body(exchange, data, size) : sandbox_exchange_end(exchange);
 }
 
-static void complete(void *closure, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode how)
+static void complete(void *closure, struct MHD_Connection *connection, void **state,
+                     enum MHD_RequestTerminationCode how)
 {
     (void)closure;
     (void)connection;
@@ -39,14 +40,15 @@ static void complete(void *closure, struct MHD_Connection *connection, void **st
     *state = NULL;
 }
 
-static void number_connection(void *closure, struct MHD_Connection *connection, void **context, enum MHD_ConnectionNotificationCode what)
+static void number_connection(void *closure, struct MHD_Connection *connection, void **context,
+                              enum MHD_ConnectionNotificationCode what)
 {
     struct sandbox *sandbox = closure;
     (void)connection;
     if (what != MHD_CONNECTION_NOTIFY_STARTED)
         return;
     pthread_mutex_lock(&sandbox->lock);
-    *context = (void *)(uintptr_t)++sandbox->connections;
+    *context = (void *)(uintptr_t)++sandbox->connections; // NOLINT(performance-no-int-to-ptr): a number, never followed
     pthread_mutex_unlock(&sandbox->lock);
 }
 
@@ -58,7 +60,8 @@ static int complain(const struct sandbox_options *options, const char *why)
 
 static int open_socket(const struct sandbox_options *options)
 {
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    struct addrinfo hints = {
+        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct addrinfo *found;
     char port[8];
     snprintf(port, sizeof port, "%u", (unsigned)options->port);
@@ -81,12 +84,13 @@ static int open_socket(const struct sandbox_options *options)
 
 static void write_url(struct sandbox *sandbox, int listener)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t length = sizeof address;
     char host[128] = "";
     char port[8] = "";
     getsockname(listener, (struct sockaddr *)&address, &length);
-    getnameinfo((struct sockaddr *)&address, length, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
+    getnameinfo((struct sockaddr *)&address, length, host, sizeof host, port, sizeof port,
+                NI_NUMERICHOST | NI_NUMERICSERV);
     snprintf(sandbox->url, sizeof sandbox->url, address.ss_family == AF_INET6 ? "%s://[%s]:%s" : "%s://%s:%s",
              sandbox->options.certificate ? "https" : "http", host, port);
 }
@@ -108,10 +112,10 @@ struct MHD_Daemon *sandbox_server_start(struct sandbox *sandbox)
     if (listener < 0)
         return NULL;
     write_url(sandbox, listener);
-    struct MHD_Daemon *daemon =
-        MHD_start_daemon(flags, 0, NULL, NULL, handle, sandbox, MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_NOTIFY_COMPLETED, complete,
-                         NULL, MHD_OPTION_NOTIFY_CONNECTION, number_connection, sandbox, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                         (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+    struct MHD_Daemon *daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, handle, sandbox, MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_NOTIFY_COMPLETED,
+        complete, NULL, MHD_OPTION_NOTIFY_CONNECTION, number_connection, sandbox, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
     if (!daemon)
         fprintf(stderr, "loomta-sandbox: cannot start the HTTP server%s\n",
                 sandbox->options.certificate ? ": are the certificate and key a matching pair of PEM files?" : "");

@@ -55,7 +55,11 @@ char *sandbox_text_copy(const void *bytes, size_t length)
 static size_t character_length(const unsigned char *bytes, size_t available)
 {
     unsigned char lead = bytes[0];
-    size_t length = lead < 0x80 ? 1 : lead >= 0xC2 && lead <= 0xDF ? 2 : (lead & 0xF0) == 0xE0 ? 3 : lead >= 0xF0 && lead <= 0xF4 ? 4 : 0;
+    size_t length = lead < 0x80                    ? 1
+                    : lead >= 0xC2 && lead <= 0xDF ? 2
+                    : (lead & 0xF0) == 0xE0        ? 3
+                    : lead >= 0xF0 && lead <= 0xF4 ? 4
+                                                   : 0;
     if (length == 0 || length > available)
         return 0;
     for (size_t i = 1; i < length; i++)

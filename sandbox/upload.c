@@ -21,11 +21,17 @@ static bool same(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+/* The part that is being read; NULL before the first. */
+static struct sandbox_part *last_part(struct sandbox_upload *upload)
+{
+    return upload->parts && upload->count > 0 ? &upload->parts[upload->count - 1] : NULL;
+}
+
 static void close_part(struct sandbox_upload *upload)
 {
-    if (upload->count == 0)
+    struct sandbox_part *part = last_part(upload);
+    if (!part)
         return;
-    struct sandbox_part *part = &upload->parts[upload->count - 1];
     uint8_t digest[SHA256_DIGEST_SIZE];
     sha256_digest(&upload->hash, sizeof digest, digest);
     part->sha256 = sandbox_text_hex(digest, sizeof digest);
@@ -58,20 +64,20 @@ static void collect_value(struct sandbox_part *part, const char *data, size_t si
     part->value[part->size + size] = '\0';
 }
 
-static enum MHD_Result take_data(void *closure, enum MHD_ValueKind kind, const char *name, const char *file_name, const char *type,
-                                 const char *encoding, const char *data, uint64_t offset, size_t size)
+static enum MHD_Result take_data(void *closure, enum MHD_ValueKind kind, const char *name, const char *file_name,
+                                 const char *type, const char *encoding, const char *data, uint64_t offset, size_t size)
 {
     struct sandbox_upload *upload = closure;
-    struct sandbox_part *part = upload->count > 0 ? &upload->parts[upload->count - 1] : NULL;
+    struct sandbox_part *part = last_part(upload);
     (void)kind;
     (void)encoding;
     /* The parser announces a part with an empty call when it has too few bytes at hand, and comes again at offset 0. */
-    bool announced = part && part->size == 0 && size > 0 && same(part->name, name) && same(part->file_name, file_name) &&
-                     same(part->content_type, type);
+    bool announced = part && part->size == 0 && size > 0 && same(part->name, name) &&
+                     same(part->file_name, file_name) && same(part->content_type, type);
     if (offset == 0 && !announced) {
         if (!open_part(upload, name, file_name, type))
             return MHD_NO;
-        part = &upload->parts[upload->count - 1];
+        part = last_part(upload);
     }
     if (!part)
         return MHD_NO;

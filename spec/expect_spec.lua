@@ -98,3 +98,60 @@ describe("an answer that is not HTTP", function()
     assert.is_true(err.possiblyStored)
   end)
 end)
+
+describe("417", function()
+  local function upload(server)
+    return loomta.upload { apiKey = "k", baseUrl = server.url, data = ("x"):rep(9 * mib), mimeType = "video/mp4", maxRetries = 2 }
+  end
+  local function requests(server)
+    return select(2, server.seen():gsub("request", ""))
+  end
+
+  -- libcurl by itself repeats a request that got 417, with the same Expect in it, for as long as the server says 417.
+  it("again and again is asked two times, not thousands", function()
+    local server = raw_server.start "always417"
+    finally(server.stop)
+    local media, err, info = upload(server)
+    assert.is_nil(media)
+    assert.equal(417, err.status)
+    assert.equal(2, info.attempts)
+    assert.equal(2, requests(server))
+  end)
+
+  -- The stale 417 would call the lost answer to the second request a refusal, and send the upload once more.
+  it("does not hide that the next request may have been stored", function()
+    local server = raw_server.start "lose417"
+    finally(server.stop)
+    local media, err = upload(server)
+    assert.is_nil(media)
+    assert.equal("outcome_unknown", err.code)
+    assert.is_true(err.possiblyStored)
+    assert.equal(2, requests(server))
+  end)
+end)
+
+describe("a server that parses as it reads", function()
+  -- It knows the file's end by the boundary, some bytes before the body's end. Where libcurl's buffer ends between the two,
+  -- the upload is stored although its last bytes were never handed over.
+  it("may have stored what lacks only its last bytes", function()
+    local server = raw_server.start "storeAtBoundary"
+    finally(server.stop)
+    local buffer = 16384 -- what maxBytesPerSec makes of it
+    local unknown = 0
+    for missing = 1, 4 do
+      -- The framing around the bytes is found out first, then the body is made to end just behind a buffer's end.
+      local _, _, info = loomta.upload { apiKey = "k", baseUrl = server.url, data = "x", mimeType = "video/mp4", maxRetries = 0 }
+      assert.is_table(info)
+      local framing = tonumber(server.seen():match ".*length=(%d+)") - 1
+      local media, err = loomta.upload {
+        apiKey = "k", baseUrl = server.url, mimeType = "video/mp4", maxBytesPerSec = 100000,
+        data = ("x"):rep(2 * buffer + missing - framing),
+      }
+      assert.is_nil(media)
+      assert.is_true(err.possiblyStored, tostring(err))
+      if err.code == "outcome_unknown" then unknown = unknown + 1 end
+    end
+    assert.equal(4, unknown)
+    assert.equal(8, select(2, server.seen():gsub("request", "")))
+  end)
+end)

@@ -5,10 +5,7 @@ local OK, UNSUPPORTED, DNS_PROXY, DNS, CONNECT, WEIRD, PARTIAL, MEMORY, TIMEDOUT
   0, 1, 5, 6, 7, 8, 18, 27, 28, 35, 42, 52, 55, 56, 58, 60, 65
 
 -- Before the connection, in the middle of the body, and after its last byte.
-local function unconnected(fields)
-  fields.canRewind = fields.canRewind ~= false
-  return core.classify(fields)
-end
+local unconnected = core.classify
 
 local function midBody(fields)
   fields.connected = true
@@ -42,13 +39,12 @@ describe("classification", function()
     assert_failure({ code = "tls_failed", kind = "input", retryable = false }, unconnected { result = CERT_FILE })
   end)
 
-  it("lets what broke in the middle of the body be tried again, when the body can be", function()
+  it("lets what broke in the middle of the body be tried again", function()
     for _, result in ipairs { SEND, RECV, EMPTY, REWIND, 92, 95 } do
       assert_failure(
         { code = "network_error", kind = "network", retryable = true, possiblyStored = false, unknown = false },
         midBody { result = result }
       )
-      assert_failure({ code = "network_error", retryable = false }, midBody { result = result, canRewind = false })
     end
     assert_failure({ code = "timeout", kind = "timeout", retryable = true, possiblyStored = false }, midBody { abort = "idle" })
   end)
@@ -86,7 +82,6 @@ describe("classification", function()
 
   it("repeats what the server asks to repeat", function()
     assert_failure({ kind = "rate_limit", retryable = true, possiblyStored = false }, afterBody { status = 429 })
-    assert_failure({ kind = "rate_limit", retryable = false }, afterBody { status = 429, canRewind = false })
     assert_failure({ kind = "server", retryable = true, possiblyStored = false }, afterBody { status = 503, retryAfterMs = 0 })
     assert_failure({ kind = "timeout", retryable = true, possiblyStored = false }, midBody { status = 408 })
   end)
@@ -138,6 +133,18 @@ describe("classification", function()
     end
   end)
 
+  it("does not deny what the server said yes to, whatever the source did", function()
+    assert_failure(
+      { code = "file_changed", possiblyStored = true, retryable = false },
+      midBody { abort = "source", sourceError = "changed", status = 201, result = ABORTED }
+    )
+  end)
+
+  it("does not ask a proxy again that refused", function()
+    assert_failure({ code = "connect_failed", retryable = false }, unconnected { result = RECV, proxyStatus = 407 })
+    assert_failure({ code = "connect_failed", retryable = true }, unconnected { result = RECV, proxyStatus = 502 })
+  end)
+
   it("reports missing memory as such", function()
     assert_failure({ code = "out_of_memory", retryable = false, possiblyStored = false }, midBody { result = MEMORY })
     assert_failure({ code = "out_of_memory", retryable = false, possiblyStored = true }, afterBody { result = MEMORY })
@@ -160,16 +167,15 @@ describe("classification", function()
     for _, result in ipairs(results) do
       for _, abort in ipairs(aborts) do
         for _, status in ipairs { 0, 200, 302, 400, 401, 408, 417, 429, 500, 503 } do
-          for bits = 0, 31 do
+          for bits = 0, 15 do
             local function bit(n) return math.floor(bits / 2 ^ n) % 2 == 1 end
             local failure = core.classify {
               result = result, abort = abort, status = status, safe = bit(0), connected = bit(1), bodyComplete = bit(2),
-              canRewind = bit(3), expectSent = bit(4),
+              expectSent = bit(3),
             }
             seen = seen + 1
             if failure then
               assert.is_false(failure.retryable and failure.possiblyStored)
-              assert.is_false(failure.retryable and not bit(3))
               assert.is_true(kinds[failure.kind])
               assert.is_true(failure.code == "http" or #failure.message > 0)
               if failure.possiblyStored then assert.is_true(bit(2) or status == 200, "stored without its last byte") end
@@ -178,6 +184,6 @@ describe("classification", function()
         end
       end
     end
-    assert.equal(#results * #aborts * 10 * 32, seen)
+    assert.equal(#results * #aborts * 10 * 16, seen)
   end)
 end)

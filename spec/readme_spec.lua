@@ -230,7 +230,6 @@ describe("README.md", function()
       listed[what] = true
       assert(ends[what], "what is '" .. tostring(what) .. "'?")
       for _, given in ipairs(ends[what]) do
-        given.canRewind = true
         local failure = core.classify(given)
         local wait, wait_unknown = delay(failure), delay(failure, true)
         local is = not wait and (wait_unknown and "no ¹" or "no") or wait == 0 and "once, at once, without asking" or "yes"

@@ -183,6 +183,7 @@ describe("retrying", function()
     local _, err = client:upload { file = "spec/fixtures/clip.mp4", retryUnknown = true, maxRetries = 1 }
     assert.equal(429, err.status)
     assert.is_true(err.possiblyStored) -- by the first attempt
+    assert.is_false(err.retryable)
   end)
 
   it("repeats a connection that was closed in the middle of the body", function()
@@ -206,7 +207,7 @@ describe("retrying", function()
     }
     assert.is_nil(media)
     assert.equal("network_error", err.code)
-    assert.is_false(err.retryable)
+    assert.is_true(err.retryable) -- by a new call, with a new reader
     assert.equal(1, info.attempts)
     assert.equal(0, stored())
   end)

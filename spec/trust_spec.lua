@@ -77,7 +77,8 @@ describe("TLS", function()
     -- openssl's test server, held to TLS 1.1; what the handshake says is all that matters.
     local pair = tls.make {}
     local log = os.tmpname()
-    local pipe = io.popen(("openssl s_server -accept 127.0.0.1:0 -tls1_1 -cipher ALL:@SECLEVEL=0 -cert %s -key %s >%s 2>&1 & echo $!"):format(pair.cert, pair.key, log))
+    local command = "openssl s_server -accept 127.0.0.1:0 -tls1_1 -cipher ALL:@SECLEVEL=0 -cert %s -key %s >%s 2>&1 & echo $!"
+    local pipe = io.popen(command:format(pair.cert, pair.key, log))
     local pid = pipe:read "*l"
     pipe:close()
     local port

@@ -88,17 +88,6 @@ bool loomta_answer_take_header(struct loomta_answer *answer, const char *line, s
     return true;
 }
 
-void loomta_answer_redact(struct loomta_answer *answer, const char *secret)
-{
-    size_t length = strlen(secret);
-
-    if (length == 0)
-        return;
-    for (size_t at = 0; at + length <= answer->body.length; at++)
-        if (memcmp(answer->body.data + at, secret, length) == 0)
-            memset(answer->body.data + at, '*', length);
-}
-
 void loomta_answer_free(struct loomta_answer *answer)
 {
     loomta_buffer_free(&answer->body);

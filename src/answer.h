@@ -25,9 +25,6 @@ void loomta_answer_clear(struct loomta_answer *answer);
 /* Takes one header line. A status line starts the answer anew. False when there are more headers than we take. */
 bool loomta_answer_take_header(struct loomta_answer *answer, const char *line, size_t length);
 
-/* Overwrites every occurrence of `secret` in the body: bodies end up in error messages. */
-void loomta_answer_redact(struct loomta_answer *answer, const char *secret);
-
 void loomta_answer_free(struct loomta_answer *answer);
 
 #endif

@@ -38,7 +38,6 @@ int loomta_lua_engine(lua_State *L);
 
 /* lua_job.c: the job that engine:submit(source, spec) pushes; engine at stack index 1. */
 int loomta_lua_submit(lua_State *L, struct loomta_engine *engine);
-struct loomta_job *loomta_lua_check_job(lua_State *L, int index);
 
 /* lua_media.c: core.recognise(bytes), core.mediaTypes(). */
 int loomta_lua_recognise(lua_State *L);

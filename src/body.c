@@ -49,12 +49,9 @@ ssize_t loomta_body_read(struct loomta_body *body, char *into, size_t length)
     }
 
     int64_t end = (int64_t)body->prologue.length + body->source.position;
-    if (got < length && !body->complete) {
+    if (got < length)
         got += take(body, &body->epilogue, end, into + got, length - got);
-        body->complete = body->handed == end + (int64_t)body->epilogue.length;
-    }
-    /* libcurl does not ask again once it has a body of known size. */
-    if (body->handed == loomta_body_size(body))
+    if (body->handed > end || body->handed == loomta_body_size(body))
         body->complete = true;
     return (ssize_t)got;
 }

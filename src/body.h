@@ -11,14 +11,15 @@ struct loomta_body {
     struct loomta_buffer prologue, epilogue; /* owned */
     struct loomta_source source;             /* owned */
     int64_t handed;                          /* bytes given out in this attempt */
-    bool complete;                           /* the last byte was given out */
+    bool complete;                           /* enough was given out for the server to take it for whole */
 };
 
 /* Bytes in all, or -1 when the source does not know. */
 int64_t loomta_body_size(const struct loomta_body *body);
 
 /* Like loomta_source_read. A source that is not what it was is an error before the epilogue goes out, so that the
- * server cannot take the body for a whole one. */
+ * server cannot take the body for a whole one. The body counts as complete from the epilogue's first byte on: a server that
+ * parses as it reads needs no more than the boundary. */
 ssize_t loomta_body_read(struct loomta_body *body, char *into, size_t length);
 
 /* Back to the first byte for another attempt; false where the source cannot. */

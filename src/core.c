@@ -1,6 +1,8 @@
 /* loomta.core: assembles the C part of loomta for Lua. The Lua modules beside it are its only users.
  * SPDX-License-Identifier: MIT */
 #include "bind.h"
+#include "clock.h"
+#include "media.h"
 #include "multipart.h"
 
 #include <curl/curl.h>
@@ -9,6 +11,13 @@
 static int libcurl_version(lua_State *L)
 {
     lua_pushstring(L, curl_version_info(CURLVERSION_NOW)->version);
+    return 1;
+}
+
+/* now() → milliseconds of a clock that never goes back */
+static int now(lua_State *L)
+{
+    lua_pushnumber(L, (lua_Number)loomta_now_us() / 1000);
     return 1;
 }
 
@@ -44,6 +53,7 @@ int luaopen_loomta_core(lua_State *L)
         {"parseRetryAfter", loomta_lua_parse_retry_after},
         {"libcurlVersion", libcurl_version},
         {"token", token},
+        {"now", now},
         {NULL, NULL},
     };
 
@@ -52,5 +62,6 @@ int luaopen_loomta_core(lua_State *L)
     loomta_lua_engine_register(L);
     loomta_lua_job_register(L);
     luaL_newlib(L, functions);
+    loomta_bind_set_integer(L, "headSize", LOOMTA_MEDIA_HEAD);
     return 1;
 }

@@ -6,12 +6,16 @@
 #include "sigpipe.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 struct loomta_engine {
+    pid_t process;
     CURLM *multi;
-    struct loomta_job *jobs; /* running and waiting ones; not owned */
-    bool ignores_expect;     /* the server let us wait for 100 Continue in vain */
+    struct loomta_job *jobs;  /* running and waiting ones; not owned */
+    char ignores_expect[512]; /* the URL whose server let us wait for 100 Continue in vain; "": none known */
 };
 
 struct loomta_engine *loomta_engine_new(void)
@@ -20,12 +24,18 @@ struct loomta_engine *loomta_engine_new(void)
 
     if (!loomta_transfer_global_init() || !(engine = calloc(1, sizeof *engine)))
         return NULL;
+    engine->process = getpid();
     engine->multi = curl_multi_init();
     if (!engine->multi) {
         free(engine);
         return NULL;
     }
     return engine;
+}
+
+bool loomta_engine_is_ours(const struct loomta_engine *engine)
+{
+    return engine->process == getpid();
 }
 
 static void unlink_job(struct loomta_engine *engine, struct loomta_job *job)
@@ -40,9 +50,30 @@ static void unlink_job(struct loomta_engine *engine, struct loomta_job *job)
     job->engine = NULL;
 }
 
+static const char *url_of(const struct loomta_job *job)
+{
+    char *url = NULL;
+
+    curl_easy_getinfo(job->transfer.easy, CURLINFO_EFFECTIVE_URL, &url);
+    return url ? url : "";
+}
+
+static bool ignores_expect(const struct loomta_engine *engine, const struct loomta_job *job)
+{
+    return engine->ignores_expect[0] && strcmp(engine->ignores_expect, url_of(job)) == 0;
+}
+
+/* In a child of fork(): the job ends without a word on the parent's connection. Its handle is lost on purpose. */
+static void abandon(struct loomta_engine *engine, struct loomta_job *job)
+{
+    job->transfer.easy = NULL;
+    loomta_job_end_attempt(job, CURLE_OK, LOOMTA_ABORT_CANCELED);
+    unlink_job(engine, job);
+}
+
 static void begin_attempt(struct loomta_engine *engine, struct loomta_job *job)
 {
-    if (loomta_job_begin(job, !engine->ignores_expect)) {
+    if (loomta_job_begin(job, !ignores_expect(engine, job))) {
         CURLMcode added = curl_multi_add_handle(engine->multi, job->transfer.easy);
         if (added == CURLM_OK)
             return;
@@ -55,8 +86,9 @@ static void end_attempt(struct loomta_engine *engine, struct loomta_job *job, CU
 {
     const struct loomta_transfer *transfer = &job->transfer;
 
-    if (transfer->expect_sent && !transfer->answer.continue_seen && transfer->body.handed > 0)
-        engine->ignores_expect = true;
+    if (transfer->expect_sent && !transfer->answer.continue_seen && transfer->body.complete &&
+        transfer->answer.status > 0)
+        snprintf(engine->ignores_expect, sizeof engine->ignores_expect, "%s", url_of(job));
     curl_multi_remove_handle(engine->multi, transfer->easy);
     loomta_job_end_attempt(job, result, abort);
     if (job->state == LOOMTA_JOB_DONE)
@@ -156,6 +188,11 @@ bool loomta_engine_step(struct loomta_engine *engine, int timeout_ms)
     int64_t end_us = loomta_now_us() + (int64_t)timeout_ms * 1000;
     bool changed = false;
 
+    if (!loomta_engine_is_ours(engine)) {
+        while (engine->jobs)
+            abandon(engine, engine->jobs);
+        return true;
+    }
     loomta_sigpipe_block(&guard);
     while (!changed) {
         int running;
@@ -183,7 +220,8 @@ void loomta_engine_resume(struct loomta_engine *engine, struct loomta_job *job)
 {
     struct loomta_sigpipe guard;
 
-    if (job->engine != engine || job->state != LOOMTA_JOB_RUNNING || !job->transfer.paused)
+    if (job->engine != engine || job->state != LOOMTA_JOB_RUNNING || !job->transfer.paused ||
+        !loomta_engine_is_ours(engine))
         return;
     loomta_sigpipe_block(&guard); /* libcurl may write at once */
     if (loomta_transfer_resume(&job->transfer) != CURLE_OK)
@@ -197,6 +235,10 @@ void loomta_engine_cancel(struct loomta_engine *engine, struct loomta_job *job)
 
     if (job->engine != engine)
         return;
+    if (!loomta_engine_is_ours(engine)) {
+        abandon(engine, job);
+        return;
+    }
     loomta_sigpipe_block(&guard); /* closing a TLS connection writes */
     if (job->state == LOOMTA_JOB_WAITING) {
         /* Nothing is under way: what the last attempt left behind stays true. */
@@ -215,8 +257,10 @@ void loomta_engine_free(struct loomta_engine *engine)
         return;
     while (engine->jobs)
         loomta_engine_cancel(engine, engine->jobs);
-    loomta_sigpipe_block(&guard);
-    curl_multi_cleanup(engine->multi);
-    loomta_sigpipe_restore(&guard);
+    if (loomta_engine_is_ours(engine)) {
+        loomta_sigpipe_block(&guard);
+        curl_multi_cleanup(engine->multi);
+        loomta_sigpipe_restore(&guard);
+    }
     free(engine);
 }

@@ -10,8 +10,12 @@
 
 struct loomta_engine;
 
-/* NULL: out of memory. */
+/* NULL: out of memory. An engine belongs to the process that made it: in a child of fork() it ends its jobs as canceled,
+ * and leaves connections, which are the parent's, untouched. */
 struct loomta_engine *loomta_engine_new(void);
+
+/* Is it of this process? */
+bool loomta_engine_is_ours(const struct loomta_engine *engine);
 
 /* Starts a new job, which stays the caller's and must stay where it is until it is done or withdrawn. A job that cannot
  * start is done at once. */

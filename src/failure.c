@@ -15,7 +15,7 @@ static struct loomta_failure without_answer(const struct loomta_end *end, const 
 {
     if (end->safe || !end->body_complete) {
         struct loomta_failure broken = failure(code, kind, message);
-        broken.retryable = end->can_rewind;
+        broken.retryable = true;
         return broken;
     }
     struct loomta_failure unknown =
@@ -107,7 +107,6 @@ static struct loomta_failure by_status(const struct loomta_end *end)
             answer.kind = "protocol";
         }
     }
-    answer.retryable = answer.retryable && end->can_rewind;
     answer.unknown = answer.possibly_stored;
     return answer;
 }
@@ -155,6 +154,8 @@ static struct loomta_failure by_result(const struct loomta_end *end)
         result.retryable = false;
         return result;
     default:
+        if (end->proxy_status >= 400 && end->proxy_status < 500)
+            return failure("connect_failed", "network", "the proxy refuses to connect us");
         if (!end->connected)
             return without_answer(end, "connect_failed", "network", "no connection to the server");
         return without_answer(end, "network_error", "network", "the connection broke");
@@ -165,6 +166,11 @@ struct loomta_failure loomta_failure_classify(const struct loomta_end *end)
 {
     bool success = end->status >= 200 && end->status < 300;
 
+    if (end->abort == LOOMTA_ABORT_SOURCE && success) {
+        struct loomta_failure source = source_failure(end->source_error);
+        source.possibly_stored = !end->safe;
+        return source;
+    }
     /* An answer that came is the truth, also where the connection broke right behind it or we stopped reading it. */
     if (end->abort == LOOMTA_ABORT_SOURCE || end->status == 0)
         return end->abort != LOOMTA_ABORT_NONE ? aborted(end) : by_result(end);

@@ -29,8 +29,8 @@ struct loomta_end {
     int status;             /* of the final answer, 0: none came */
     bool safe;              /* the method changes nothing on the server (GET) */
     bool connected;         /* a connection was ready for the request */
+    int proxy_status;       /* what a proxy answered to CONNECT, 0: nothing */
     bool body_complete;     /* the body's last byte was handed over */
-    bool can_rewind;        /* the body can be sent again */
     bool expect_sent;       /* the request asked for 100 Continue */
     int64_t retry_after_ms; /* the answer's Retry-After, -1: none */
 };
@@ -40,7 +40,7 @@ struct loomta_failure {
     const char *kind;    /* static */
     const char *message; /* static, for people; NULL where the answer should speak */
     const char *reason;  /* static; NULL, or what went wrong where the message says what it means */
-    bool retryable;
+    bool retryable;      /* calling again may help and stores nothing twice */
     bool possibly_stored;
     bool unknown;           /* stored or not, nobody can tell: repeated only when the caller asked for that */
     bool without_expect;    /* try again without Expect: 100-continue, and at once */

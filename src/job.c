@@ -23,7 +23,10 @@ static void finish(struct loomta_job *job)
     job->state = LOOMTA_JOB_DONE;
     job->ended_us = loomta_now_us();
     job->maybe_stored |= job->failure.possibly_stored;
-    job->failure.possibly_stored = job->failure.code && job->maybe_stored;
+    if (job->failure.code && job->maybe_stored) {
+        job->failure.possibly_stored = true;
+        job->failure.retryable = false;
+    }
 }
 
 bool loomta_job_begin(struct loomta_job *job, bool may_expect)
@@ -63,11 +66,9 @@ void loomta_job_end_attempt(struct loomta_job *job, CURLcode result, enum loomta
     struct loomta_end end = loomta_transfer_end(&job->transfer, result);
     job->failure = loomta_failure_classify(&end);
     job->maybe_stored |= job->failure.possibly_stored;
-    if (job->failure.code)
-        loomta_transfer_redact(&job->transfer);
 
-    delay_ms = loomta_retry_delay(&job->policy, &job->failure, end.can_rewind, job->attempts,
-                                  (now_us - job->began_us) / 1000, loomta_random_unit());
+    delay_ms = loomta_retry_delay(&job->policy, &job->failure, loomta_source_can_rewind(&job->transfer.body.source),
+                                  job->attempts, (now_us - job->began_us) / 1000, loomta_random_unit());
     if (delay_ms == LOOMTA_RETRY_STOP) {
         finish(job);
         return;
@@ -76,30 +77,59 @@ void loomta_job_end_attempt(struct loomta_job *job, CURLcode result, enum loomta
     job->retry_at_us = now_us + delay_ms * 1000;
 }
 
+/* When the connection counts as idle, unless something moves until then. */
+static int64_t idle_at_us(const struct loomta_job *job)
+{
+    const struct loomta_transfer *transfer = &job->transfer;
+    int64_t limit_us = job->idle_timeout_ms * 1000 + transfer->pace_us;
+
+    if (job->idle_timeout_ms == 0 || !transfer->connected || transfer->paused)
+        return INT64_MAX;
+    if (transfer->expect_sent && transfer->body.handed == 0)
+        limit_us += LOOMTA_EXPECT_WAIT_MS * 1000; /* it is we who wait */
+    return transfer->moved_us + limit_us;
+}
+
+/* When to look again whether bytes leave the kernel; never once there are none. */
+static int64_t sample_at_us(const struct loomta_job *job)
+{
+    const struct loomta_transfer *transfer = &job->transfer;
+
+    if (job->idle_timeout_ms == 0 || !transfer->connected || transfer->queued == 0)
+        return INT64_MAX;
+    return transfer->sampled_us + 50 * 1000;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t deadline_us(const struct loomta_job *job)
+{
+    return job->timeout_ms > 0 ? job->began_us + job->timeout_ms * 1000 : INT64_MAX;
+}
+
 int64_t loomta_job_due_us(const struct loomta_job *job)
 {
-    int64_t due = INT64_MAX;
-
     if (job->state == LOOMTA_JOB_WAITING)
         return job->retry_at_us;
     if (job->state != LOOMTA_JOB_RUNNING)
-        return due;
-    if (job->timeout_ms > 0)
-        due = job->began_us + job->timeout_ms * 1000;
-    if (job->idle_timeout_ms > 0 && job->transfer.connected && !job->transfer.paused) {
-        int64_t idle = job->transfer.moved_us + job->idle_timeout_ms * 1000;
-        due = idle < due ? idle : due;
-    }
-    return due;
+        return INT64_MAX;
+    return earlier(deadline_us(job), earlier(idle_at_us(job), sample_at_us(job)));
 }
 
-enum loomta_abort loomta_job_overdue(const struct loomta_job *job, int64_t now_us)
+enum loomta_abort loomta_job_overdue(struct loomta_job *job, int64_t now_us)
 {
-    if (job->state != LOOMTA_JOB_RUNNING || loomta_job_due_us(job) > now_us)
+    if (job->state != LOOMTA_JOB_RUNNING)
         return LOOMTA_ABORT_NONE;
-    if (job->timeout_ms > 0 && job->began_us + job->timeout_ms * 1000 <= now_us)
+    if (deadline_us(job) <= now_us)
         return LOOMTA_ABORT_DEADLINE;
-    return LOOMTA_ABORT_IDLE;
+    if (sample_at_us(job) <= now_us)
+        loomta_transfer_sample(&job->transfer, now_us);
+    if (idle_at_us(job) <= now_us)
+        return LOOMTA_ABORT_IDLE;
+    return LOOMTA_ABORT_NONE;
 }
 
 void loomta_job_close(struct loomta_job *job)

@@ -37,6 +37,13 @@ static int step(lua_State *L)
     return 1;
 }
 
+/* engine:isOurs() → false in a child of fork() */
+static int is_ours(lua_State *L)
+{
+    lua_pushboolean(L, loomta_engine_is_ours(check_engine(L)));
+    return 1;
+}
+
 static int close_engine(lua_State *L)
 {
     struct loomta_engine **engine = luaL_checkudata(L, 1, type_name);
@@ -48,7 +55,7 @@ static int close_engine(lua_State *L)
 
 void loomta_lua_engine_register(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"submit", submit}, {"step", step}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"submit", submit}, {"step", step}, {"isOurs", is_ours}, {NULL, NULL}};
 
     loomta_bind_type(L, type_name, methods, close_engine);
 }

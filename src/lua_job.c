@@ -18,9 +18,9 @@ struct spec {
     struct loomta_file_part file; /* file_name NULL: the source alone is the body */
 };
 
-struct loomta_job *loomta_lua_check_job(lua_State *L, int index)
+static struct loomta_job *check_job(lua_State *L)
 {
-    return luaL_checkudata(L, index, type_name);
+    return luaL_checkudata(L, 1, type_name);
 }
 
 /* --- submitting ----------------------------------------------------------------------------------------------- */
@@ -70,7 +70,8 @@ static void read_spec(lua_State *L, int index, struct spec *spec)
     request->direct = loomta_bind_boolean(L, index, "direct");
     request->connect_timeout_ms = loomta_bind_integer(L, index, "connectTimeoutMs", 0);
     request->max_bytes_per_sec = loomta_bind_integer(L, index, "maxBytesPerSec", 0);
-    request->max_response_bytes = (size_t)loomta_bind_integer(L, index, "maxResponseBytes", 1024 * 1024);
+    int64_t max_response = loomta_bind_integer(L, index, "maxResponseBytes", 1024 * 1024);
+    request->max_response_bytes = (uint64_t)max_response < SIZE_MAX ? (size_t)max_response : SIZE_MAX;
     read_fields(L, index, spec);
     spec->file.name = "file";
     spec->file.content_type = loomta_bind_string(L, index, "mimeType");
@@ -158,7 +159,7 @@ int loomta_lua_submit(lua_State *L, struct loomta_engine *engine)
 static int state(lua_State *L)
 {
     static const char *const names[] = {"new", "running", "waiting", "done"};
-    const struct loomta_job *job = loomta_lua_check_job(L, 1);
+    const struct loomta_job *job = check_job(L);
 
     lua_pushstring(L, names[job->state]);
     loomta_push_integer(L, job->attempts);
@@ -168,7 +169,7 @@ static int state(lua_State *L)
 /* job:progress() → bytes of the source sent in this attempt, its size | nil */
 static int progress(lua_State *L)
 {
-    const struct loomta_job *job = loomta_lua_check_job(L, 1);
+    const struct loomta_job *job = check_job(L);
 
     loomta_push_integer(L, loomta_transfer_sent(&job->transfer));
     if (job->transfer.body.source.size < 0)
@@ -180,7 +181,7 @@ static int progress(lua_State *L)
 /* job:hungry() → does the source want a chunk? */
 static int hungry(lua_State *L)
 {
-    const struct loomta_job *job = loomta_lua_check_job(L, 1);
+    const struct loomta_job *job = check_job(L);
 
     lua_pushboolean(L, job->state == LOOMTA_JOB_RUNNING && loomta_source_hungry(&job->transfer.body.source));
     return 1;
@@ -189,7 +190,7 @@ static int hungry(lua_State *L)
 /* job:feed(chunk | nil): only when hungry; nil says that there are no more. The chunk is borrowed, not copied. */
 static int feed(lua_State *L)
 {
-    struct loomta_job *job = loomta_lua_check_job(L, 1);
+    struct loomta_job *job = check_job(L);
     size_t length = 0;
     const char *chunk = luaL_optlstring(L, 2, NULL, &length);
 
@@ -206,7 +207,7 @@ static int feed(lua_State *L)
 
 static int cancel(lua_State *L)
 {
-    struct loomta_job *job = loomta_lua_check_job(L, 1);
+    struct loomta_job *job = check_job(L);
 
     if (job->engine)
         loomta_engine_cancel(job->engine, job);
@@ -267,7 +268,7 @@ static void push_timings(lua_State *L, const struct loomta_job *job)
 /* job:result() → a flat table of everything known about the last attempt that ended; see response.lua for its face */
 static int result(lua_State *L)
 {
-    const struct loomta_job *job = loomta_lua_check_job(L, 1);
+    const struct loomta_job *job = check_job(L);
     const struct loomta_transfer *transfer = &job->transfer;
     const struct loomta_answer *answer = &transfer->answer;
 
@@ -293,7 +294,7 @@ static int result(lua_State *L)
 
 static int close_job(lua_State *L)
 {
-    struct loomta_job *job = loomta_lua_check_job(L, 1);
+    struct loomta_job *job = check_job(L);
 
     if (job->engine)
         loomta_engine_cancel(job->engine, job);

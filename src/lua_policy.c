@@ -19,7 +19,7 @@ static int read_option(lua_State *L, int index, const char *field, const char *c
     return luaL_error(L, "field '%s' has no value '%s'", field, value);
 }
 
-/* classify{ result, abort, sourceError, status, safe, connected, bodyComplete, canRewind, expectSent, retryAfterMs }
+/* classify{ result, abort, sourceError, status, safe, connected, proxyStatus, bodyComplete, expectSent, retryAfterMs }
  * → { code, kind, message, retryable, possiblyStored, unknown, withoutExpect } | nil for a success */
 int loomta_lua_classify(lua_State *L)
 {
@@ -34,8 +34,8 @@ int loomta_lua_classify(lua_State *L)
         .status = (int)loomta_bind_integer(L, 1, "status", 0),
         .safe = loomta_bind_boolean(L, 1, "safe"),
         .connected = loomta_bind_boolean(L, 1, "connected"),
+        .proxy_status = (int)loomta_bind_integer(L, 1, "proxyStatus", 0),
         .body_complete = loomta_bind_boolean(L, 1, "bodyComplete"),
-        .can_rewind = loomta_bind_boolean(L, 1, "canRewind"),
         .expect_sent = loomta_bind_boolean(L, 1, "expectSent"),
         .retry_after_ms = loomta_bind_integer(L, 1, "retryAfterMs", -1),
     };

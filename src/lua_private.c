@@ -15,9 +15,10 @@ int loomta_lua_read_private(lua_State *L)
 
     if (status == LOOMTA_PRIVATE_OK) {
         lua_pushlstring(L, contents, length);
-        loomta_wipe(contents, length);
+        loomta_wipe(contents, sizeof contents);
         return 1;
     }
+    loomta_wipe(contents, sizeof contents);
     lua_pushnil(L);
     lua_pushstring(L, reasons[status]);
     return 2;

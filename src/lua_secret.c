@@ -41,6 +41,18 @@ static int close_secret(lua_State *L)
     return 0;
 }
 
+/* secret:blot(text) → the text with the secret starred out, wherever it occurs; as it is once the secret was wiped */
+static int blot(lua_State *L)
+{
+    const char *secret = *(char **)luaL_checkudata(L, 1, type_name);
+    const char *text = luaL_checkstring(L, 2);
+
+    lua_settop(L, 2);
+    if (secret && *secret && strstr(text, secret))
+        luaL_gsub(L, text, secret, "********");
+    return 1;
+}
+
 static int to_string(lua_State *L)
 {
     lua_pushliteral(L, "loomta.secret (hidden)");
@@ -49,7 +61,7 @@ static int to_string(lua_State *L)
 
 void loomta_lua_secret_register(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"__tostring", to_string}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"blot", blot}, {"__tostring", to_string}, {NULL, NULL}};
 
     loomta_bind_type(L, type_name, methods, close_secret);
 }

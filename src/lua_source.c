@@ -76,7 +76,13 @@ int loomta_lua_open_file(lua_State *L)
         lua_pushliteral(L, "the file handle is closed");
         return 3;
     }
-    fflush(stream); /* what was written to it belongs to the file */
+    /* What was written to it belongs to the file, or else the file is not what its writer thinks. */
+    errno = EIO;
+    if (fflush(stream) != 0 || ferror(stream)) {
+        source->error = LOOMTA_SOURCE_READ_FAILED;
+        source->saved_errno = errno;
+        return push_open_error(L, source);
+    }
     opened = loomta_source_open_descriptor(source, fileno(stream));
     return opened ? 1 : push_open_error(L, source);
 }

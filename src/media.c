@@ -8,7 +8,7 @@
 
 // clang-format off
 enum type {
-    JPEG, WEBP, MP4, QUICKTIME, WEBM, /* accepted */
+    JPEG, WEBP, MP4, WEBM, QUICKTIME, /* accepted */
     PNG, GIF, HEIC, AVIF, JPEG_XL, JPEG_2000, BMP, TIFF, ICO, PSD, SVG,
     MATROSKA, AVI, FLV, WINDOWS_MEDIA, MPEG_PS, MPEG_TS, THREE_GP, OGG,
     MP3, AAC, M4A, WAV, FLAC, MIDI,
@@ -148,12 +148,12 @@ static const struct loomta_media *by_file_type_box(const unsigned char *head, si
 }
 
 /* QuickTime before ftyp existed: the file starts with one of these boxes. */
-static bool is_old_quicktime(const unsigned char *head, size_t length)
+static bool is_old_quicktime(const unsigned char *head)
 {
     static const char boxes[][5] = {"moov", "mdat", "wide", "free", "skip", "pnot"};
 
     /* 0 means "to the end of the file", 1 that a 64-bit size follows; a box is never shorter than its head. */
-    uint32_t size = length >= 8 ? big_endian_32(head) : 2;
+    uint32_t size = big_endian_32(head);
     if (size > 1 && size < 8)
         return false;
     for (size_t i = 0; i < sizeof boxes / sizeof *boxes; i++)
@@ -271,7 +271,7 @@ const struct loomta_media *loomta_media_recognise(const unsigned char *head, siz
         return by_riff(head);
     if (length >= 12 && memcmp(head + 4, "ftyp", 4) == 0)
         return by_file_type_box(head, length);
-    if (length >= 8 && is_old_quicktime(head, length))
+    if (length >= 8 && is_old_quicktime(head))
         return &types[QUICKTIME];
     if (starts(head, length, "\x1A\x45\xDF\xA3", 4))
         return by_ebml(head, length);

@@ -4,8 +4,8 @@
 
 #include "clock.h"
 #include "secret.h"
+#include "trust.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -13,10 +13,16 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#endif
+
+#if LIBCURL_VERSION_NUM < 0x074400
+#error "loomta needs libcurl 7.68 or later"
+#endif
 
 enum {
-    /* How long a server may take to say 100 Continue before the body goes out all the same. */
-    EXPECT_WAIT_MS = 250,
     MIN_UPLOAD_BUFFER = 16 * 1024,       /* libcurl takes no less … */
     MAX_UPLOAD_BUFFER = 2 * 1024 * 1024, /* … and no more */
 };
@@ -40,6 +46,11 @@ bool loomta_transfer_global_init(void)
 static size_t on_read(char *into, size_t size, size_t count, void *user)
 {
     struct loomta_transfer *transfer = user;
+    if (transfer->body.handed == 0 && transfer->answer.status > 0) {
+        /* libcurl asks anew by itself after an answer that it did not like: that answer is history. */
+        loomta_answer_clear(&transfer->answer);
+        transfer->answered_us = 0;
+    }
     ssize_t got = loomta_body_read(&transfer->body, into, size * count);
 
     if (got >= 0)
@@ -62,6 +73,20 @@ static int on_seek(void *user, curl_off_t offset, int origin)
         return CURL_SEEKFUNC_OK;
     return CURL_SEEKFUNC_FAIL;
 }
+
+#if LIBCURL_VERSION_NUM >= 0x075000
+/* Called before each request goes out, also one that libcurl repeats: the same rule where it does not think of seeking. */
+static int on_request(void *user, char *remote_ip, char *local_ip, int remote_port, int local_port)
+{
+    const struct loomta_transfer *transfer = user;
+
+    (void)remote_ip;
+    (void)local_ip;
+    (void)remote_port;
+    (void)local_port;
+    return transfer->body.handed == 0 ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+}
+#endif
 
 static size_t on_write(char *bytes, size_t size, size_t count, void *user)
 {
@@ -90,6 +115,9 @@ static size_t on_header(char *line, size_t size, size_t count, void *user)
     }
     if (transfer->answer.status > 0 && transfer->answered_us == 0)
         transfer->answered_us = transfer->moved_us;
+    /* To this libcurl would repeat the request by itself, and ask with Expect again. */
+    if (transfer->answer.status == 417 && transfer->expect_sent)
+        return 0;
     return size * count;
 }
 
@@ -108,6 +136,7 @@ static int on_progress(void *user, curl_off_t download_total, curl_off_t downloa
     }
     if (uploaded != transfer->uploaded || downloaded != transfer->downloaded) {
         transfer->uploaded = uploaded;
+        transfer->queued = LOOMTA_QUEUE_UNKNOWN;
         transfer->downloaded = downloaded;
         transfer->moved_us = loomta_now_us();
     }
@@ -132,6 +161,22 @@ static curl_socket_t on_open_socket(void *user, curlsocktype purpose, struct cur
     return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
+void loomta_transfer_sample(struct loomta_transfer *transfer, int64_t now_us)
+{
+    int queued = 0;
+
+#ifdef SIOCOUTQ
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    if (curl_easy_getinfo(transfer->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK || fd == CURL_SOCKET_BAD ||
+        ioctl(fd, SIOCOUTQ, &queued) != 0)
+        queued = 0;
+#endif
+    if (transfer->queued != LOOMTA_QUEUE_UNKNOWN && queued < transfer->queued)
+        transfer->moved_us = now_us;
+    transfer->queued = queued;
+    transfer->sampled_us = now_us;
+}
+
 /* --- set-up ------------------------------------------------------------------------------------------------------- */
 
 /* libcurl allocates the buffer for each transfer: as large as pays off, no larger than the body, and small enough that a
@@ -147,49 +192,22 @@ static long upload_buffer_size(int64_t body_size, int64_t max_bytes_per_sec)
     return size > MAX_UPLOAD_BUFFER ? (long)MAX_UPLOAD_BUFFER : (long)size;
 }
 
-/* Debian's libcurl has a folder of CAs compiled in besides the bundle: with the folder, each new connection loads them all
- * anew, 25 ms of CPU; with the bundle alone libcurl 7.87 and later keep what they loaded. */
-static CURLcode use_bundle_only(CURL *easy)
-{
-#if LIBCURL_VERSION_NUM >= 0x075400
-    char *bundle = NULL;
-
-    if (curl_easy_getinfo(easy, CURLINFO_CAINFO, &bundle) == CURLE_OK && bundle && access(bundle, R_OK) == 0)
-        return curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-#else
-    (void)easy;
-#endif
-    return CURLE_OK;
-}
-
-static CURLcode set_protocols(CURL *easy)
-{
-#if LIBCURL_VERSION_NUM >= 0x075500
-    CURLcode result = curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    /* Older at run time than at build time: the URL's scheme was checked, and no redirect is followed. */
-    return result == CURLE_UNKNOWN_OPTION ? CURLE_OK : result;
-#else
-    return curl_easy_setopt(easy, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
-#endif
-}
-
-static CURLcode set_trust(CURL *easy, const struct loomta_request *request)
+/* Options that the libcurl of the build knows, but the one at run time perhaps does not. */
+static CURLcode set_if_known(struct loomta_transfer *transfer)
 {
     CURLcode result = CURLE_OK;
 
-    if (request->ca_file)
-        result = curl_easy_setopt(easy, CURLOPT_CAINFO, request->ca_file);
-    if (result == CURLE_OK && (request->ca_path || request->ca_file)) /* what was given replaces the system's */
-        result = curl_easy_setopt(easy, CURLOPT_CAPATH, request->ca_path);
-    if (result == CURLE_OK && request->ca_path && !request->ca_file)
-        result = curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
-    if (result == CURLE_OK && !request->ca_path && !request->ca_file)
-        result = use_bundle_only(easy);
-    if (result == CURLE_OK && request->client_cert)
-        result = curl_easy_setopt(easy, CURLOPT_SSLCERT, request->client_cert);
-    if (result == CURLE_OK && request->client_key)
-        result = curl_easy_setopt(easy, CURLOPT_SSLKEY, request->client_key);
-    return result;
+#if LIBCURL_VERSION_NUM >= 0x075000
+    if ((result = curl_easy_setopt(transfer->easy, CURLOPT_PREREQFUNCTION, on_request)) == CURLE_OK)
+        result = curl_easy_setopt(transfer->easy, CURLOPT_PREREQDATA, transfer);
+    if (result != CURLE_OK && result != CURLE_UNKNOWN_OPTION)
+        return result;
+#endif
+#if LIBCURL_VERSION_NUM >= 0x075700
+    /* A resolver that hangs is left behind, not waited for. */
+    result = curl_easy_setopt(transfer->easy, CURLOPT_QUICK_EXIT, 1L);
+#endif
+    return result == CURLE_UNKNOWN_OPTION ? CURLE_OK : result;
 }
 
 static CURLcode set_options(struct loomta_transfer *transfer, const struct loomta_request *request)
@@ -204,12 +222,7 @@ static CURLcode set_options(struct loomta_transfer *transfer, const struct loomt
     SET(ERRORBUFFER, transfer->error);
     SET(NOSIGNAL, 1L);
     SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1); /* many uploads at once are faster over many connections */
-    SET(FOLLOWLOCATION, 0L);
-    SET(NETRC, (long)CURL_NETRC_IGNORED);
     SET(SUPPRESS_CONNECT_HEADERS, 1L);
-    SET(SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    SET(SSL_VERIFYPEER, request->verify ? 1L : 0L);
-    SET(SSL_VERIFYHOST, request->verify ? 2L : 0L);
     SET(USERAGENT, request->user_agent);
     SET(OPENSOCKETFUNCTION, on_open_socket);
     SET(WRITEFUNCTION, on_write);
@@ -219,13 +232,11 @@ static CURLcode set_options(struct loomta_transfer *transfer, const struct loomt
     SET(XFERINFOFUNCTION, on_progress);
     SET(XFERINFODATA, transfer);
     SET(NOPROGRESS, 0L);
-    SET(EXPECT_100_TIMEOUT_MS, (long)EXPECT_WAIT_MS);
+    SET(EXPECT_100_TIMEOUT_MS, (long)LOOMTA_EXPECT_WAIT_MS);
     if (request->connect_timeout_ms > 0)
         SET(CONNECTTIMEOUT_MS, (long)request->connect_timeout_ms);
     if (request->max_bytes_per_sec > 0)
         SET(MAX_SEND_SPEED_LARGE, (curl_off_t)request->max_bytes_per_sec);
-    if (request->proxy || request->direct)
-        SET(PROXY, request->proxy ? request->proxy : "");
     if (request->content_type) {
         int64_t size = loomta_body_size(&transfer->body);
         SET(POST, 1L);
@@ -234,17 +245,19 @@ static CURLcode set_options(struct loomta_transfer *transfer, const struct loomt
         SET(READDATA, transfer);
         SET(SEEKFUNCTION, on_seek);
         SET(SEEKDATA, transfer);
-        SET(UPLOAD_BUFFERSIZE, upload_buffer_size(size, request->max_bytes_per_sec));
+        long buffer = upload_buffer_size(size, request->max_bytes_per_sec);
+        SET(UPLOAD_BUFFERSIZE, buffer);
+        /* Held back by our own limit, a buffer may take this long to go: two of them, for the rounding. */
+        if (request->max_bytes_per_sec > 0)
+            transfer->pace_us = 2 * (int64_t)buffer * 1000000 / request->max_bytes_per_sec;
     }
     if (strcmp(request->method, request->content_type ? "POST" : "GET") != 0)
         SET(CUSTOMREQUEST, request->method);
 #undef SET
-    if ((result = set_protocols(easy)) != CURLE_OK)
+    if ((result = set_if_known(transfer)) != CURLE_OK)
         return result;
-    return set_trust(easy, request);
+    return loomta_trust_apply(easy, request);
 }
-
-static const char bearer[] = "Authorization: Bearer ";
 
 /* A header line in memory of its own. */
 static char *header_line(const char *start, const char *value)
@@ -284,7 +297,7 @@ bool loomta_transfer_open(struct loomta_transfer *transfer, const struct loomta_
     transfer->answer.body.limit = request->max_response_bytes;
 
     *result = CURLE_OUT_OF_MEMORY;
-    if (request->api_key && !(transfer->authorization = header_line(bearer, request->api_key)))
+    if (request->api_key && !(transfer->authorization = header_line("Authorization: Bearer ", request->api_key)))
         return false;
     if (request->content_type && !(transfer->content_type = header_line("Content-Type: ", request->content_type)))
         return false;
@@ -311,6 +324,8 @@ bool loomta_transfer_begin(struct loomta_transfer *transfer, bool expect_continu
     transfer->expect_sent = expect_continue;
     transfer->headers[0].data = expect_continue ? "Expect: 100-continue" : "Expect:";
     transfer->uploaded = transfer->downloaded = 0;
+    transfer->queued = 0;
+    transfer->sampled_us = 0;
     transfer->began_us = transfer->moved_us = loomta_now_us();
     return true;
 }
@@ -326,7 +341,11 @@ struct loomta_end loomta_transfer_end(const struct loomta_transfer *transfer, CU
 {
     curl_off_t ready_us = 0;
 
+    long proxy_status = 0;
+
+    /* Without a handle, in a child of fork(), both stay 0. */
     curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
+    curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
     return (struct loomta_end){
         .result = result,
         .abort = transfer->abort,
@@ -334,17 +353,11 @@ struct loomta_end loomta_transfer_end(const struct loomta_transfer *transfer, CU
         .status = transfer->answer.status,
         .safe = !transfer->content_type,
         .connected = ready_us > 0,
+        .proxy_status = (int)proxy_status,
         .body_complete = transfer->body.complete,
-        .can_rewind = loomta_source_can_rewind(&transfer->body.source),
         .expect_sent = transfer->expect_sent,
         .retry_after_ms = transfer->answer.retry_after_ms,
     };
-}
-
-void loomta_transfer_redact(struct loomta_transfer *transfer)
-{
-    if (transfer->authorization)
-        loomta_answer_redact(&transfer->answer, transfer->authorization + sizeof bearer - 1);
 }
 
 int64_t loomta_transfer_sent(const struct loomta_transfer *transfer)

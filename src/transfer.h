@@ -26,6 +26,10 @@ struct loomta_request {
 
 #define LOOMTA_HEADER_COUNT 5
 
+/* How long a server may take to say 100 Continue before the body goes out all the same. */
+#define LOOMTA_EXPECT_WAIT_MS 250
+#define LOOMTA_QUEUE_UNKNOWN (-1)
+
 struct loomta_transfer {
     CURL *easy;                                     /* NULL: closed */
     struct curl_slist headers[LOOMTA_HEADER_COUNT]; /* linked here: libcurl borrows a header list */
@@ -43,6 +47,9 @@ struct loomta_transfer {
     int64_t began_us, answered_us; /* answered: the final status line came, 0: not yet */
     int64_t moved_us;              /* the last time that a byte moved, either way */
     int64_t uploaded, downloaded;
+    int64_t pace_us; /* how long our own rate limit may hold bytes back */
+    int queued;      /* bytes that the kernel still held at sampled_us; LOOMTA_QUEUE_UNKNOWN: more went in since */
+    int64_t sampled_us;
     struct loomta_answer answer;
 };
 
@@ -61,11 +68,11 @@ bool loomta_transfer_begin(struct loomta_transfer *transfer, bool expect_continu
  * it is asked to resume once more. */
 CURLcode loomta_transfer_resume(struct loomta_transfer *transfer);
 
+/* libcurl counts what the kernel takes; what the kernel still holds moves on unseen. Looks whether it has become less. */
+void loomta_transfer_sample(struct loomta_transfer *transfer, int64_t now_us);
+
 /* All that is known now that libcurl (or we) ended the attempt. */
 struct loomta_end loomta_transfer_end(const struct loomta_transfer *transfer, CURLcode result);
-
-/* Blots out the API key where the answer echoes it: answers end up in errors. */
-void loomta_transfer_redact(struct loomta_transfer *transfer);
 
 /* Bytes of the source (not of the framing around it) that the network has taken in this attempt. */
 int64_t loomta_transfer_sent(const struct loomta_transfer *transfer);

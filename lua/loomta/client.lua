@@ -54,19 +54,20 @@ function Client:locate(settings)
     settings.baseUrl = settings.baseUrl or found.baseUrl
   end
   local base = settings.baseUrl
-  if base.scheme == "http" and not base.loopback and not settings.allowHttp then
-    local message = "the key would go unencrypted to %s; use https://, or allowHttp = true if that network is yours"
-    return nil, errors.input("invalid_option", message:format(base.url), "baseUrl")
-  end
   settings.direct = base.loopback and not settings.proxy
+  if base.scheme == "http" and not settings.direct and not settings.allowHttp then
+    local message = "the key would go unencrypted to %s%s; use https://, or allowHttp = true if that network is yours"
+    return nil, errors.input("invalid_option", message:format(base.url, settings.proxy and " by a proxy" or ""), "baseUrl")
+  end
   return base.url
 end
 
 --- Turns what core reports before a retry into the error that the user's callback takes.
-local function retry_reporter(operation, job, on_retry)
+local function retry_reporter(operation, job, settings)
+  local on_retry = settings.onRetry
   return on_retry and function(attempt)
     local result = job:result()
-    local _, err = response.read(operation, result)
+    local _, err = response.read(operation, result, settings.apiKey)
     on_retry(err, attempt, result.retryInMs)
   end
 end
@@ -83,16 +84,16 @@ function Client:send(operation, fields, settings)
     source, err = request.multipart(operation, fields, settings)
     if not source then return nil, err, response.nothingSent() end
   end
-  self.engine = self.engine or core.engine()
+  if not self.engine or not self.engine:isOurs() then self.engine = core.engine() end
   local job = self.engine:submit(source and source.handle, settings)
   local failed = run.toEnd(self.engine, job, source, {
     onProgress = settings.onProgress,
-    onRetry = retry_reporter(operation, job, settings.onRetry),
+    onRetry = retry_reporter(operation, job, settings),
   })
   local result = job:result()
   job:close()
   local value, info
-  value, err, info = response.read(operation, result)
+  value, err, info = response.read(operation, result, settings.apiKey)
   if failed then
     failed.attempts = info.attempts
     return nil, failed, info

@@ -20,6 +20,8 @@ function Error.__tostring(err)
   local line = err.code .. ": " .. err.message
   if err.status then line = line .. " (HTTP " .. err.status .. ")" end
   if err.cause and err.cause ~= err.message then line = line .. " [" .. err.cause .. "]" end
+  -- C1 controls and what turns the direction of text, in UTF-8.
+  line = line:gsub("\194[\128-\159]", " "):gsub("\226\128[\142\143\170-\174]", " "):gsub("\226\129[\166-\169]", " ")
   return (line:gsub("%c+", " "))
 end
 

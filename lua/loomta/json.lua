@@ -37,11 +37,4 @@ function json.decode(text)
   return tidy(value)
 end
 
---- Encodes a value.
----@param value any
----@return string? text, string? why
-function json.encode(value)
-  return codec.encode(value)
-end
-
 return json

@@ -5,7 +5,8 @@ local types = require "loomta.types"
 
 ---@class (exact) loomta.Options
 ---@field apiKey string? the key, `loomta_sk_…`; else LOOMTA_API_KEY, else ~/.loomta/credentials.json
----@field baseUrl string? where the API is; else LOOMTA_API_URL, else the credentials file's, else https://api.loomta.com
+---@field baseUrl string? where the API is; else LOOMTA_API_URL, else that of the credentials file where the key comes
+---from there, else https://api.loomta.com
 ---@field allowHttp boolean? let the key go unencrypted to a host that is not this machine
 ---@field timeoutMs integer? for the whole call with its retries; 0 = none (default)
 ---@field connectTimeoutMs integer? for name, connection and TLS of one attempt; default 10000
@@ -15,7 +16,7 @@ local types = require "loomta.types"
 ---@field retryUnknown boolean? repeat also what may have been stored: it may then be stored twice
 ---@field reconcile boolean|"exact"|nil look for an upload of unknown outcome before repeating it once; see README
 ---@field maxBytesPerSec integer? the fastest that it may send; 0 = no limit (default)
----@field maxResponseBytes integer? the largest answer that is read; default 1 MiB
+---@field maxResponseBytes integer? the largest answer that is read; 0 = no limit, default 1 MiB
 ---@field proxy string? URL of a proxy; else the environment's (https_proxy, no_proxy …)
 ---@field caFile string? PEM file of the authorities to trust instead of the system's
 ---@field caPath string? folder of such files, hashed
@@ -87,6 +88,7 @@ local function shown(name, value)
   if name == "apiKey" then return type(value) == "string" and "the one that was given" or "a " .. type(value) end
   if type(value) == "string" then
     if value == "" then return "an empty string" end
+    value = value:gsub("//[^/]*@", "//********@") -- a URL's password
     return ("%q"):format(#value > 60 and value:sub(1, 60) .. "…" or value):gsub("\\\n", "\\n")
   end
   if type(value) == "number" or type(value) == "boolean" then return tostring(value) end

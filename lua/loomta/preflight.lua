@@ -39,6 +39,11 @@ end
 function preflight.check(source, fields)
   if source.head == "" then return nil, errors.input("invalid_media_file", source.name .. " is empty", source.field) end
 
+  if fields.mimeType and not types.acceptedTypes[fields.mimeType] then
+    local message = ("'mimeType' must be %s, not %q"):format(types.acceptedList, fields.mimeType)
+    return nil, errors.input("invalid_request", message, "mimeType")
+  end
+
   local media = core.recognise(source.head)
   if media and not media.accepted then
     local message = ("%s is a %s (%s); %s"):format(source.name, media.name, media.mimeType, accepted_list)

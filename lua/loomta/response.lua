@@ -24,9 +24,22 @@ local info_fields = {
 
 local response = {}
 
-local function info_of(result)
+--- Stars the key out of whatever a server may have echoed it in.
+local function blotted(value, key)
+  if not key then return value end
+  if type(value) == "string" then return key:blot(value) end
+  if type(value) == "table" then
+    local copy = {}
+    for name, item in pairs(value) do copy[blotted(name, key)] = blotted(item, key) end
+    return copy
+  end
+  return value
+end
+
+local function info_of(result, key)
   local info = {}
   for _, name in ipairs(info_fields) do info[name] = result[name] end
+  info.requestId = blotted(info.requestId, key)
   return info
 end
 
@@ -42,8 +55,8 @@ local function error_of(result, fields)
 end
 
 --- The server's own error, from its envelope `{ code, message, details }` where it sent one.
-local function answered_error(result)
-  local envelope = json.decode(result.body)
+local function answered_error(result, key)
+  local envelope = blotted(json.decode(result.body), key)
   if type(envelope) ~= "table" then envelope = {} end
   local code, message = envelope.code, envelope.message
   if type(code) ~= "string" or code == "" then code = ("http_%d"):format(result.status) end
@@ -77,10 +90,11 @@ end
 --- The outcome of a job.
 ---@param operation loomta.Operation
 ---@param result table what job:result() gave
+---@param key userdata? the core.secret that the request carried
 ---@return table? value, loomta.Error? err, loomta.Info info
-function response.read(operation, result)
-  local info = info_of(result)
-  if result.code == "http" then return nil, answered_error(result), info end
+function response.read(operation, result, key)
+  local info = info_of(result, key)
+  if result.code == "http" then return nil, answered_error(result, key), info end
   if result.code then
     return nil, error_of(result, {
       code = result.code,
@@ -93,7 +107,8 @@ function response.read(operation, result)
 
   local value, why = json.decode(result.body)
   if value == nil or not operation.answers(value) then
-    return nil, unreadable_answer(operation, result, why_unreadable(result, value == nil and why or nil)), info
+    local reason = why_unreadable(result, value == nil and why or nil)
+    return nil, unreadable_answer(operation, result, reason), info
   end
   return value, nil, info
 end

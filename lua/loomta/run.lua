@@ -2,41 +2,55 @@
 --- All callbacks run here, between the engine's steps and never inside libcurl, so they may do anything: raise, yield
 --- (not on PUC Lua 5.1), even upload something else with the same client.
 -- SPDX-License-Identifier: MIT
+local core = require "loomta.core"
+
 local slice_ms = 250 -- how long the engine may keep the thread from Lua's hooks (Ctrl-C)
 local progress_ms = 50 -- how often progress is reported, and so how soon `false` cancels
 local none_yet_ms = 10 -- how soon a reader that had nothing yet is asked again
 
 local run = {}
 
+--- Reports progress when there is some, but not too often.
+local function progress_reporter(job, on_progress)
+  local reported, next_ms = nil, 0
+  return function(state)
+    local sent, total = job:progress()
+    if sent == reported or (state ~= "done" and core.now() < next_ms) or (state == "done" and sent == 0) then return end
+    reported, next_ms = sent, core.now() + progress_ms
+    if on_progress(sent, total) == false then job:cancel() end
+  end
+end
+
 local function drive(engine, job, source, call)
-  local reported_sent, reported_attempt = -1, 1
-  local state, attempts = job:state()
+  local report = call.onProgress and progress_reporter(job, call.onProgress)
+  local retries_told = 0
 
   while true do
-    if call.onProgress then
-      local sent, total = job:progress()
-      if sent ~= reported_sent and (sent > 0 or state ~= "done") then
-        reported_sent = sent
-        if call.onProgress(sent, total) == false and state ~= "done" then job:cancel() end
-        state, attempts = job:state()
-      end
-    end
-    if call.onRetry and state == "waiting" and attempts >= reported_attempt then
-      reported_attempt = attempts + 1
+    local state, attempts = job:state()
+    if report then report(state) end
+    if call.onRetry and state == "waiting" and attempts > retries_told then
+      retries_told = attempts
       call.onRetry(attempts)
     end
-    if state == "done" then return end
-    local step_ms = call.onProgress and progress_ms or slice_ms
+
+    local step_ms = report and progress_ms or slice_ms
     if source and source.next and job:hungry() then
       local piece, err = source.next()
       if err then
         job:cancel()
         return err
       end
-      if piece == "" then step_ms = none_yet_ms else job:feed(piece) end
+      if piece == "" then
+        step_ms = none_yet_ms
+      elseif job:hungry() then -- still: the reader may have canceled or closed what it feeds
+        job:feed(piece)
+      end
+    end
+    if job:state() == "done" then
+      if report then report "done" end
+      return
     end
     engine:step(step_ms)
-    state, attempts = job:state()
   end
 end
 

@@ -3,7 +3,7 @@
 local core = require "loomta.core"
 local errors = require "loomta.errors"
 
-local head_size = 4096 -- what recognition looks at
+local head_size = core.headSize -- what recognition looks at
 local piece_size = 64 * 1024 -- small chunks are joined up to this
 
 ---@class loomta.Source
@@ -29,7 +29,10 @@ local function open_file(file)
   if not handle then return failed(code, ("cannot upload %s: %s"):format(name, why)) end
   local head
   head, code, why = handle:head()
-  if not head then return failed(code, ("cannot read %s: %s"):format(name, why)) end
+  if not head then
+    handle:close()
+    return failed(code, ("cannot read %s: %s"):format(name, why))
+  end
   return { handle = handle, head = head, field = "file", name = name, path = path }
 end
 

@@ -1,18 +1,23 @@
 --- What a value of each kind must look like. A check gives the value to use, or nil and how it should be.
 -- SPDX-License-Identifier: MIT
+local core = require "loomta.core"
 local null = require("loomta.json").null
 
-local accepted_types = {
-  ["image/jpeg"] = "image",
-  ["image/webp"] = "image",
-  ["video/mp4"] = "video",
-  ["video/webm"] = "video",
-  ["video/quicktime"] = "video",
-}
+-- What the API takes: type → "image" or "video"; and the same as words.
+local accepted_types, accepted_list = {}, {}
+for _, media in ipairs(core.mediaTypes()) do
+  if media.accepted then
+    accepted_types[media.mimeType] = media.mimeType:match "^%a+"
+    accepted_list[#accepted_list + 1] = media.mimeType
+  end
+end
 
 local uuid = ("xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"):gsub("x", "%%x"):gsub("%-", "%%-")
 
-local types = { acceptedTypes = accepted_types }
+local types = {
+  acceptedTypes = accepted_types,
+  acceptedList = table.concat(accepted_list, ", "):gsub(", ([^,]+)$", " or %1"),
+}
 
 ---@alias loomta.Field { type: string, part: integer? }
 
@@ -73,9 +78,10 @@ function types.fileName(value)
   return nil, "a file name of at most 1024 bytes"
 end
 
+--- Any type by its form; whether Loomta takes it is for preflight, or the server, to say.
 function types.mimeType(value)
-  if accepted_types[value] then return value end
-  return nil, "image/jpeg, image/webp, video/mp4, video/webm or video/quicktime"
+  if type(value) == "string" and value:find "^%w[%w.+-]*/%w[%w.+-]*$" then return value end
+  return nil, types.acceptedList
 end
 
 function types.mediaType(value)
@@ -102,11 +108,10 @@ function types.baseUrl(value)
   if not host then host, port = authority:match "^([%w.-]+):?(%d*)$" end
   if not host or authority:sub(-1) == ":" or (port ~= "" and (#port > 5 or tonumber(port) > 65535)) then return nil, expected end
   host = host:lower()
-  return {
-    url = scheme .. "://" .. authority .. path:gsub("/+$", ""),
-    scheme = scheme,
-    loopback = host == "localhost" or host == "[::1]" or host:find "^127%.%d+%.%d+%.%d+$" ~= nil,
-  }
+  local octets = { host:match "^127%.(%d+)%.(%d+)%.(%d+)$" }
+  local loopback = host == "localhost" or host == "[::1]" or #octets == 3
+  for _, octet in ipairs(octets) do loopback = loopback and #octet <= 3 and tonumber(octet) <= 255 end
+  return { url = scheme .. "://" .. authority .. path:gsub("/+$", ""), scheme = scheme, loopback = loopback }
 end
 
 return types

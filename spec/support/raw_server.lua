@@ -1,8 +1,10 @@
 --- A server of few lines that does what no library lets a server do. Run as a program it serves; required it starts one.
 ---
 --- Modes: `ignoreExpect` reads a body without ever saying 100 Continue; `refuseRudely` answers 401 as soon as it has the
---- headers and closes with the body unread, so that the system resets the connection; `refuseExpect` answers 417 to whoever asks
---- with Expect; `silent` accepts connections and never says a word; `interim` sends 103 and 100 before its answer; `garbage` answers something that is not HTTP.
+--- headers and closes with the body unread, so that the system resets the connection;
+--- `refuseExpect` answers 417 to whoever asks
+--- with Expect; `always417` answers that whether or not; `lose417` does so once, then reads a body and closes;
+--- `storeAtBoundary` closes as soon as it has seen the last boundary, as if it had stored the upload; `silent` accepts connections and never says a word; `interim` sends 103 and 100 before its answer; `garbage` answers something that is not HTTP.
 -- SPDX-License-Identifier: MIT
 
 local answer = "HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
@@ -16,7 +18,7 @@ local function serve(mode)
   io.stdout:flush()
   local media = '{"id":"00000000-0000-4000-8000-000000000000","status":"READY","size":1}'
 
-  local kept = {}
+  local kept, requests = {}, 0
 
   local function handle(client)
     if mode == "silent" then
@@ -32,7 +34,22 @@ local function serve(mode)
       if name then headers[name:lower()] = value end
     until not line or line == ""
 
-    if mode == "refuseRudely" then
+    requests = requests + 1
+    print("request length=" .. (headers["content-length"] or "?"))
+    io.stdout:flush()
+    if (mode == "always417" and headers.expect) or (mode == "lose417" and requests == 1) then
+      respond(client, "417 Expectation Failed", "{}")
+      return true
+    elseif mode == "storeAtBoundary" then
+      local boundary = headers["content-type"]:match "boundary=(.*)$"
+      local tail = ""
+      repeat
+        local bytes, why, part = client:receive(1)
+        tail = (tail .. (bytes or part)):sub(-200)
+      until tail:find("--" .. boundary .. "--", 1, true) or why
+      client:setoption("linger", { on = true, timeout = 0 })
+      return false
+    elseif mode == "refuseRudely" then
       respond(client, "401 Unauthorized", '{"code":"invalid_api_key","message":"No."}')
       return false
     elseif mode == "refuseExpect" and headers.expect then
@@ -51,6 +68,11 @@ local function serve(mode)
     end
     print(("expect=%s waited=%d"):format(headers.expect or "no", math.floor(((first_byte or began) - began) * 1000)))
     io.stdout:flush()
+    if mode == "lose417" then return false end
+    if mode == "always417" then
+      respond(client, "417 Expectation Failed", "{}")
+      return true
+    end
     if mode == "garbage" then
       client:send "SSH-2.0-OpenSSH_9.2\r\n"
       return false
