@@ -112,6 +112,15 @@ describe("a time limit #timing", function()
     assert.is_true(info.durationMs >= 500)
   end)
 
+  -- The kernel takes a large piece, and takes no more until a good part of it has left: nothing moves for libcurl meanwhile.
+  it("idleTimeoutMs does not end an upload that a server reads slowly", function()
+    local server = raw_server.start "sips"
+    finally(server.stop)
+    local media, err, info = upload { data = large, baseUrl = server.url, idleTimeoutMs = 1300, timeoutMs = 6000 }
+    assert.is_nil(media)
+    assert.is_true(info.durationMs >= 5999, tostring(err) .. info.durationMs) -- it was timeoutMs that ended it
+  end)
+
   it("returning false from onProgress cancels at once", function()
     box:fault { stopReadingAfter = 100000 }
     local clock = os.time()

@@ -73,6 +73,18 @@ describe("TLS", function()
     end
   end)
 
+  it("does not ask for a pass phrase on the terminal", function()
+    local box, pair = serve {}
+    local locked = pair.key .. ".locked"
+    local ok = os.execute(("openssl ec -aes128 -passout pass:secret -in %s -out %s 2>/dev/null"):format(pair.key, locked))
+    assert(ok == true or ok == 0)
+    local _, err, info = loomta.upload {
+      file = clip, apiKey = box.key, baseUrl = box.url, caFile = pair.cert, clientCert = pair.cert, clientKey = locked,
+    }
+    assert.equal("tls_failed", err.code)
+    assert.equal(1, info.attempts)
+  end)
+
   it("is 1.2 or newer", function()
     -- openssl's test server, held to TLS 1.1; what the handshake says is all that matters.
     local pair = tls.make {}
@@ -154,6 +166,14 @@ describe("the key", function()
     }
     assert.equal("not_found", err.code)
     assert.equal(1, #other:requests())
+  end)
+
+  it("does not go to a proxy in the clear, also for this machine", function()
+    local _, err = loomta.upload { file = clip, apiKey = box.key, baseUrl = box.url, proxy = "http://proxy.invalid:8080" }
+    assert.equal("invalid_option", err.code)
+    assert.truthy(err.message:find("allowHttp", 1, true))
+    local _, lookalike = loomta.upload { file = clip, apiKey = box.key, baseUrl = "http://127.0.0.999:8080" }
+    assert.equal("invalid_option", lookalike.code)
   end)
 
   it("is not replaced by .netrc", function()

@@ -208,7 +208,8 @@ bool loomta_engine_step(struct loomta_engine *engine, int timeout_ms)
         int64_t now_us = loomta_now_us(), due_us = next_due_us(engine);
         if (now_us >= end_us)
             break;
-        int64_t wait_ms = ((due_us < end_us ? due_us : end_us) - now_us + 999) / 1000;
+        int64_t wait_us = (due_us < end_us ? due_us : end_us) - now_us;
+        int64_t wait_ms = wait_us > 0 ? (wait_us + 999) / 1000 : 0; /* libcurl takes a negative wait for an error */
         if (curl_multi_poll(engine->multi, NULL, 0, wait_ms < INT_MAX ? (int)wait_ms : INT_MAX, NULL) != CURLM_OK)
             changed = fail_running(engine);
     }

@@ -90,21 +90,6 @@ static int64_t idle_at_us(const struct loomta_job *job)
     return transfer->moved_us + limit_us;
 }
 
-/* When to look again whether bytes leave the kernel; never once there are none. */
-static int64_t sample_at_us(const struct loomta_job *job)
-{
-    const struct loomta_transfer *transfer = &job->transfer;
-
-    if (job->idle_timeout_ms == 0 || !transfer->connected || transfer->queued == 0)
-        return INT64_MAX;
-    return transfer->sampled_us + 50 * 1000;
-}
-
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static int64_t deadline_us(const struct loomta_job *job)
 {
     return job->timeout_ms > 0 ? job->began_us + job->timeout_ms * 1000 : INT64_MAX;
@@ -116,17 +101,16 @@ int64_t loomta_job_due_us(const struct loomta_job *job)
         return job->retry_at_us;
     if (job->state != LOOMTA_JOB_RUNNING)
         return INT64_MAX;
-    return earlier(deadline_us(job), earlier(idle_at_us(job), sample_at_us(job)));
+    int64_t idle_us = idle_at_us(job), end_us = deadline_us(job);
+    return idle_us < end_us ? idle_us : end_us;
 }
 
-enum loomta_abort loomta_job_overdue(struct loomta_job *job, int64_t now_us)
+enum loomta_abort loomta_job_overdue(const struct loomta_job *job, int64_t now_us)
 {
     if (job->state != LOOMTA_JOB_RUNNING)
         return LOOMTA_ABORT_NONE;
     if (deadline_us(job) <= now_us)
         return LOOMTA_ABORT_DEADLINE;
-    if (sample_at_us(job) <= now_us)
-        loomta_transfer_sample(&job->transfer, now_us);
     if (idle_at_us(job) <= now_us)
         return LOOMTA_ABORT_IDLE;
     return LOOMTA_ABORT_NONE;

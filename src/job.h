@@ -48,7 +48,7 @@ void loomta_job_end_attempt(struct loomta_job *job, CURLcode result, enum loomta
 int64_t loomta_job_due_us(const struct loomta_job *job);
 
 /* Why a running attempt has to be ended at `now_us`; LOOMTA_ABORT_NONE: it need not. */
-enum loomta_abort loomta_job_overdue(struct loomta_job *job, int64_t now_us);
+enum loomta_abort loomta_job_overdue(const struct loomta_job *job, int64_t now_us);
 
 /* Frees all that it holds. Must not be with an engine any more. */
 void loomta_job_close(struct loomta_job *job);

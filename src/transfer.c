@@ -7,22 +7,23 @@
 #include "trust.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#ifdef __linux__
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
-#endif
 
 #if LIBCURL_VERSION_NUM < 0x074400
 #error "loomta needs libcurl 7.68 or later"
 #endif
 
 enum {
+    /* The kernel takes no more than this ahead of the network. With its megabytes, minutes could pass on a slow line before
+     * it takes more, and libcurl would see nothing move. */
+    MAX_UNSENT_BYTES = 256 * 1024,
     MIN_UPLOAD_BUFFER = 16 * 1024,       /* libcurl takes no less … */
     MAX_UPLOAD_BUFFER = 2 * 1024 * 1024, /* … and no more */
 };
@@ -136,14 +137,13 @@ static int on_progress(void *user, curl_off_t download_total, curl_off_t downloa
     }
     if (uploaded != transfer->uploaded || downloaded != transfer->downloaded) {
         transfer->uploaded = uploaded;
-        transfer->queued = LOOMTA_QUEUE_UNKNOWN;
         transfer->downloaded = downloaded;
         transfer->moved_us = loomta_now_us();
     }
     return 0;
 }
 
-/* A socket that a child process inherits would keep the connection open behind our back. */
+/* A socket that a child process inherited would keep the connection open behind our back. */
 static curl_socket_t on_open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address)
 {
     int type = address->socktype;
@@ -158,23 +158,12 @@ static curl_socket_t on_open_socket(void *user, curlsocktype purpose, struct cur
     if (fd >= 0)
         fcntl(fd, F_SETFD, FD_CLOEXEC);
 #endif
-    return fd < 0 ? CURL_SOCKET_BAD : fd;
-}
-
-void loomta_transfer_sample(struct loomta_transfer *transfer, int64_t now_us)
-{
-    int queued = 0;
-
-#ifdef SIOCOUTQ
-    curl_socket_t fd = CURL_SOCKET_BAD;
-    if (curl_easy_getinfo(transfer->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK || fd == CURL_SOCKET_BAD ||
-        ioctl(fd, SIOCOUTQ, &queued) != 0)
-        queued = 0;
+#ifdef TCP_NOTSENT_LOWAT
+    int unsent = MAX_UNSENT_BYTES;
+    if (fd >= 0)
+        setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
 #endif
-    if (transfer->queued != LOOMTA_QUEUE_UNKNOWN && queued < transfer->queued)
-        transfer->moved_us = now_us;
-    transfer->queued = queued;
-    transfer->sampled_us = now_us;
+    return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
 /* --- set-up ------------------------------------------------------------------------------------------------------- */
@@ -324,8 +313,6 @@ bool loomta_transfer_begin(struct loomta_transfer *transfer, bool expect_continu
     transfer->expect_sent = expect_continue;
     transfer->headers[0].data = expect_continue ? "Expect: 100-continue" : "Expect:";
     transfer->uploaded = transfer->downloaded = 0;
-    transfer->queued = 0;
-    transfer->sampled_us = 0;
     transfer->began_us = transfer->moved_us = loomta_now_us();
     return true;
 }

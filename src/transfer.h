@@ -28,7 +28,6 @@ struct loomta_request {
 
 /* How long a server may take to say 100 Continue before the body goes out all the same. */
 #define LOOMTA_EXPECT_WAIT_MS 250
-#define LOOMTA_QUEUE_UNKNOWN (-1)
 
 struct loomta_transfer {
     CURL *easy;                                     /* NULL: closed */
@@ -48,8 +47,6 @@ struct loomta_transfer {
     int64_t moved_us;              /* the last time that a byte moved, either way */
     int64_t uploaded, downloaded;
     int64_t pace_us; /* how long our own rate limit may hold bytes back */
-    int queued;      /* bytes that the kernel still held at sampled_us; LOOMTA_QUEUE_UNKNOWN: more went in since */
-    int64_t sampled_us;
     struct loomta_answer answer;
 };
 
@@ -67,9 +64,6 @@ bool loomta_transfer_begin(struct loomta_transfer *transfer, bool expect_continu
 /* Wakes a transfer that paused for a starved source. After a failure it must be ended: libcurl 7.88 divides by zero when
  * it is asked to resume once more. */
 CURLcode loomta_transfer_resume(struct loomta_transfer *transfer);
-
-/* libcurl counts what the kernel takes; what the kernel still holds moves on unseen. Looks whether it has become less. */
-void loomta_transfer_sample(struct loomta_transfer *transfer, int64_t now_us);
 
 /* All that is known now that libcurl (or we) ended the attempt. */
 struct loomta_end loomta_transfer_end(const struct loomta_transfer *transfer, CURLcode result);

@@ -1,10 +1,16 @@
 --- A server of few lines that does what no library lets a server do. Run as a program it serves; required it starts one.
 ---
---- Modes: `ignoreExpect` reads a body without ever saying 100 Continue; `refuseRudely` answers 401 as soon as it has the
---- headers and closes with the body unread, so that the system resets the connection;
---- `refuseExpect` answers 417 to whoever asks
---- with Expect; `always417` answers that whether or not; `lose417` does so once, then reads a body and closes;
---- `storeAtBoundary` closes as soon as it has seen the last boundary, as if it had stored the upload; `silent` accepts connections and never says a word; `interim` sends 103 and 100 before its answer; `garbage` answers something that is not HTTP.
+--- Modes:
+---   ignoreExpect     reads a body without ever saying 100 Continue
+---   refuseRudely     answers 401 as soon as it has the headers, and closes with the body unread: the system resets the connection
+---   refuseExpect     answers 417 to whoever asks with Expect, and closes
+---   always417        answers 417 to everything, on a connection that stays
+---   lose417          answers 417 once, then reads a body and closes
+---   storeAtBoundary  resets the connection when it has seen the last boundary, as if it had stored the upload
+---   sips             reads a body steadily, 60 KB ten times a second
+---   silent           accepts connections and never says a word
+---   interim          sends 103 and 100 before its answer
+---   garbage          answers something that is not HTTP
 -- SPDX-License-Identifier: MIT
 
 local answer = "HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
@@ -61,7 +67,8 @@ local function serve(mode)
     local began, left = socket.gettime(), tonumber(headers["content-length"]) or 0
     local first_byte
     while left > 0 do
-      local bytes = client:receive(math.min(left, 65536))
+      if mode == "sips" then socket.sleep(0.1) end
+      local bytes = client:receive(math.min(left, mode == "sips" and 60000 or 65536))
       if not bytes then return false end
       first_byte = first_byte or socket.gettime()
       left = left - #bytes
@@ -83,6 +90,7 @@ local function serve(mode)
 
   while true do
     local client = listener:accept()
+    if mode == "sips" then client:setoption("tcp-nodelay", true) end
     client:settimeout(30)
     while handle(client) do end
     if mode ~= "silent" then client:close() end
