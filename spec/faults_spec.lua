@@ -66,7 +66,7 @@ local rows = {
 
 --- What this process has open, but for pipes: the one by which we ask comes and goes.
 local function descriptors()
-  local pipe = io.popen "ls -l /proc/$PPID/fd | sed -n 's/.* -> //p' | grep -v '^pipe:' | sort"
+  local pipe = io.popen "ls -l /proc/$PPID/fd 2>/dev/null | sed -n 's/.* -> //p' | grep -v '^pipe:' | sort"
   local list = pipe:read "*a"
   pipe:close()
   return list

@@ -2,6 +2,7 @@
 local loomta = require "loomta"
 local lua = require "spec.support.lua"
 local sandbox = require "spec.support.sandbox"
+local tls = require "spec.support.tls"
 
 local key = "loomta_sk_spec_7d1fdeadbeef"
 
@@ -369,5 +370,62 @@ describe("the key", function()
     assert.equal("invalid_api_key", err.code)
     other:stop()
     assert.is_table((upload()))
+  end)
+
+  -- A dump of all that the process can read of itself, as a core file would hold it. (A key that was given as a Lua string is
+  -- the program's own to forget: Lua does not wipe. This one comes from the credentials file.)
+  it("is nowhere in the process once the client is closed", function()
+    local pair = tls.make()
+    local secure = sandbox.start { args = { "--key", key }, tls = { cert = pair.cert, key = pair.key } }
+    local home = os.tmpname()
+    os.remove(home)
+    assert(os.execute(("mkdir -p %s/.loomta && umask 077 && printf '%%s' '{\"apiKey\":\"%s\"}' > %s/.loomta/credentials.json"):format(home, key, home)))
+    local output, ok = lua.run(([[
+      local loomta = require "loomta"
+      local function dump(path)
+        local regions = {}
+        for line in io.lines "/proc/self/maps" do
+          local from, to, readable, name = line:match "^(%%x+)-(%%x+) (r)%%S+ %%S+ %%S+ %%S+%%s*(.*)$"
+          if readable and name ~= "[vvar]" and name ~= "[vsyscall]" then regions[#regions + 1] = { tonumber(from, 16), tonumber(to, 16) } end
+        end
+        local memory, out = assert(io.open("/proc/self/mem", "rb")), assert(io.open(path, "wb"))
+        memory:setvbuf "no"
+        for _, region in ipairs(regions) do
+          memory:seek("set", region[1])
+          local left = region[2] - region[1]
+          while left > 0 do
+            local bytes = memory:read(math.min(left, 65536))
+            if not bytes then break end
+            out:write(bytes)
+            left = left - #bytes
+          end
+        end
+        memory:close()
+        out:close()
+      end
+      for _, url in ipairs { %q, %q } do
+        local client = loomta.new { baseUrl = url, caFile = %q }
+        for _, path in ipairs { "spec/fixtures/clip.mp4", "spec/fixtures/clip.mov", "spec/fixtures/clip.mp4" } do
+          loomta.check(client:upload { file = path })
+        end
+        loomta.check(client:upload { data = "x", mimeType = "image/jpeg" })
+        local _, err = client:upload { file = "spec/fixtures/clip.mp4", folderId = "8b2c1f4a-77d0-4e2c-9a1e-5c3b2a1d0e4f" }
+        assert(err.status == 400)
+        if not opened then dump(%q) opened = true end
+        client:close()
+      end
+      dump(%q)
+    ]]):format(secure.url, box.url, pair.cert, home .. "/open", home .. "/closed"), { env = { HOME = home, LOOMTA_API_KEY = false, LOOMTA_API_URL = false } })
+    local found = io.popen(("cd %s && for dump in open closed; do grep -c -a -F %s $dump; ls -l $dump | awk '{print ($5 > 1000000)}'; done"):format(home, key))
+    local counts = found:read "*a"
+    found:close()
+    os.execute("rm -r " .. home)
+    secure:stop()
+    pair.remove()
+    assert.is_true(ok, output)
+    local while_open, size_open, when_closed, size_closed = counts:match "^(%d+)\n(%d)\n(%d+)\n(%d)\n$"
+    assert.equal("11", size_open .. size_closed)
+    assert.is_true(tonumber(while_open) > 0, "the dump finds nothing at all")
+    assert.equal("0", when_closed)
   end)
 end)

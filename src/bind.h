@@ -23,8 +23,9 @@ void loomta_bind_set_boolean(lua_State *L, const char *field, bool value);
 void loomta_bind_set_integer(lua_State *L, const char *field, int64_t value);
 void loomta_bind_set_ms(lua_State *L, const char *field, int64_t microseconds);
 
-/* lua_secret.c: core.secret(string) → a userdata that shows its string to nobody. */
+/* lua_secret.c: core.secret(string) → a userdata that shows its string to nobody; core.readCredentials(path). */
 int loomta_lua_secret(lua_State *L);
+int loomta_lua_read_credentials(lua_State *L);
 const char *loomta_lua_check_secret(lua_State *L, int index); /* raises when closed */
 
 /* lua_source.c: core.openFile(path or handle), core.openMemory(string), core.openChunks([size]). */
@@ -47,9 +48,6 @@ int loomta_lua_media_types(lua_State *L);
 int loomta_lua_classify(lua_State *L);
 int loomta_lua_retry_delay(lua_State *L);
 int loomta_lua_parse_retry_after(lua_State *L);
-
-/* lua_private.c: core.readPrivate(path). */
-int loomta_lua_read_private(lua_State *L);
 
 /* Each registers its types once a Lua state. */
 void loomta_lua_secret_register(lua_State *L);

@@ -47,7 +47,7 @@ int luaopen_loomta_core(lua_State *L)
         {"openChunks", loomta_lua_open_chunks},
         {"recognise", loomta_lua_recognise},
         {"mediaTypes", loomta_lua_media_types},
-        {"readPrivate", loomta_lua_read_private},
+        {"readCredentials", loomta_lua_read_credentials},
         {"classify", loomta_lua_classify},
         {"retryDelay", loomta_lua_retry_delay},
         {"parseRetryAfter", loomta_lua_parse_retry_after},

@@ -1,6 +1,7 @@
-/* core.secret: a string that Lua can hold and hand on, but not read, print or dump.
+/* core.secret, core.readCredentials: a string that Lua can hold and hand on, but not read, print or dump.
  * SPDX-License-Identifier: MIT */
 #include "bind.h"
+#include "credentials.h"
 #include "secret.h"
 
 #include <stdlib.h>
@@ -8,20 +9,63 @@
 
 static const char type_name[] = "loomta.secret";
 
-int loomta_lua_secret(lua_State *L)
+/* An empty secret with its metatable: what fails afterwards leaves nothing behind. */
+static char **new_secret(lua_State *L)
 {
-    size_t length;
-    const char *text = luaL_checklstring(L, 1, &length);
-    char **secret = loomta_new_userdata(L, sizeof *secret);
+    char **secret = loomta_new_userdata(L, sizeof(char *));
 
     *secret = NULL;
     luaL_getmetatable(L, type_name);
     lua_setmetatable(L, -2);
-    *secret = malloc(length + 1);
-    if (!*secret)
-        return luaL_error(L, "not enough memory");
-    memcpy(*secret, text, length + 1);
-    return 1;
+    return secret;
+}
+
+static char *copy(const char *text, size_t length)
+{
+    char *own = malloc(length + 1);
+
+    if (own) {
+        memcpy(own, text, length);
+        own[length] = '\0';
+    }
+    return own;
+}
+
+int loomta_lua_secret(lua_State *L)
+{
+    size_t length;
+    const char *text = luaL_checklstring(L, 1, &length);
+    char **secret = new_secret(L);
+
+    *secret = copy(text, length);
+    return *secret ? 1 : luaL_error(L, "not enough memory");
+}
+
+/* readCredentials(path) → secret | nil, the text without the key | nil, "absent" | "exposed" | "unusable" | nil. The
+ * key itself never becomes a Lua string: those are not wiped. */
+int loomta_lua_read_credentials(lua_State *L)
+{
+    static const char *const reasons[] = {NULL, "absent", "exposed", "unusable"};
+    const char *path = luaL_checkstring(L, 1);
+    char **secret = new_secret(L);
+    struct loomta_credentials credentials;
+    char key[LOOMTA_CREDENTIALS_MAX];
+    enum loomta_credentials_status status = loomta_credentials_read(path, &credentials);
+
+    if (status == LOOMTA_CREDENTIALS_OK && loomta_credentials_take_key(&credentials, key)) {
+        *secret = copy(key, strlen(key));
+        loomta_wipe(key, strlen(key));
+    } else {
+        lua_pushnil(L);
+        lua_replace(L, -2);
+    }
+    if (status == LOOMTA_CREDENTIALS_OK)
+        lua_pushlstring(L, credentials.text, credentials.length);
+    else
+        lua_pushnil(L);
+    loomta_wipe(&credentials, sizeof credentials);
+    lua_pushstring(L, reasons[status]);
+    return 3;
 }
 
 const char *loomta_lua_check_secret(lua_State *L, int index)

@@ -7,10 +7,11 @@
 
 void loomta_wipe(void *bytes, size_t length)
 {
-    volatile unsigned char *p = bytes;
-
-    while (length-- > 0)
-        *p++ = 0;
+    if (length == 0)
+        return;
+    memset(bytes, 0, length);
+    /* Says that somebody may still look, so that the memset stays. */
+    __asm__ __volatile__("" : : "r"(bytes) : "memory");
 }
 
 void loomta_secret_free(char *secret)

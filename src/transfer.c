@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "secret.h"
 #include "trust.h"
+#include "wiping.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -33,7 +34,7 @@ static CURLcode global_result;
 
 static void global_init(void)
 {
-    global_result = curl_global_init(CURL_GLOBAL_DEFAULT);
+    global_result = loomta_wiping_global_init();
 }
 
 bool loomta_transfer_global_init(void)

@@ -25,12 +25,12 @@ function config.credentialsPath()
 end
 
 --- The credentials file's contents.
----@return table? credentials { apiKey, apiUrl }; empty when there is no file
+---@return { apiKey: userdata?, apiUrl: any }? credentials empty when there is no file
 ---@return loomta.Error? err when there is one that cannot be used
 local function credentials()
   local path = config.credentialsPath()
   if not path then return {} end
-  local text, why = core.readPrivate(path)
+  local key, text, why = core.readCredentials(path)
   if why == "absent" then return {} end
   if why == "exposed" then
     return nil, errors.input("missing_api_key", ("others may read %s; make it yours alone: chmod 600 %s"):format(path, path))
@@ -40,7 +40,11 @@ local function credentials()
   if type(value) ~= "table" or type(value.apiKey) ~= "string" then
     return nil, errors.input("missing_api_key", path .. ' is not JSON with an "apiKey"; log in again or remove it')
   end
-  return value
+  if not key then
+    local message = ("the key in %s must be %s"):format(path, select(2, types.key()))
+    return nil, errors.input("invalid_api_key", message)
+  end
+  return { apiKey = key, apiUrl = value.apiUrl }
 end
 
 --- The key and base URL that a call without `apiKey` uses, or the URL alone for one with it.
@@ -48,28 +52,32 @@ end
 ---@return { apiKey: any, baseUrl: table }? found apiKey is a core.secret
 ---@return loomta.Error? err
 function config.find(has_key)
-  local key, url = environment "LOOMTA_API_KEY", environment "LOOMTA_API_URL"
-  local key_origin, url_origin = "LOOMTA_API_KEY", "LOOMTA_API_URL"
-  if not has_key and not key then
-    local file, err = credentials()
-    if not file then return nil, err end
-    key, key_origin = file.apiKey, config.credentialsPath()
-    if not url and type(file.apiUrl) == "string" then
-      url, url_origin = file.apiUrl, key_origin
+  local found, url_origin = {}, "LOOMTA_API_URL"
+  local url = environment "LOOMTA_API_URL"
+  if not has_key then
+    local key, expected = environment "LOOMTA_API_KEY"
+    if key then
+      key, expected = types.key(key)
+      if not key then return nil, errors.input("invalid_api_key", "the key in LOOMTA_API_KEY must be " .. expected) end
+      found.apiKey = core.secret(key)
+    else
+      local file, err = credentials()
+      if not file then return nil, err end
+      found.apiKey = file.apiKey
+      if not url and type(file.apiUrl) == "string" then
+        url, url_origin = file.apiUrl, config.credentialsPath()
+      end
     end
-  end
-  if not has_key and not key then
-    local message = "no API key: give apiKey, set LOOMTA_API_KEY, or log in so that ~/.loomta/credentials.json exists"
-    return nil, errors.input("missing_api_key", message)
+    if not found.apiKey then
+      local message = "no API key: give apiKey, set LOOMTA_API_KEY, or log in so that ~/.loomta/credentials.json exists"
+      return nil, errors.input("missing_api_key", message)
+    end
   end
 
   local base, expected = types.baseUrl(url or default_url)
   if not base then return nil, errors.input("invalid_option", ("%s must be %s"):format(url_origin, expected), "baseUrl") end
-  if has_key then return { baseUrl = base } end
-  local checked
-  checked, expected = types.key(key)
-  if not checked then return nil, errors.input("invalid_api_key", ("the key in %s must be %s"):format(key_origin, expected)) end
-  return { apiKey = core.secret(checked), baseUrl = base }
+  found.baseUrl = base
+  return found
 end
 
 return config
