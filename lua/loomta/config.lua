@@ -55,11 +55,11 @@ function config.find(has_key)
   local found, url_origin = {}, "LOOMTA_API_URL"
   local url = environment "LOOMTA_API_URL"
   if not has_key then
-    local key, expected = environment "LOOMTA_API_KEY"
+    local key = environment "LOOMTA_API_KEY"
     if key then
-      key, expected = types.key(key)
-      if not key then return nil, errors.input("invalid_api_key", "the key in LOOMTA_API_KEY must be " .. expected) end
-      found.apiKey = core.secret(key)
+      local checked, expected = types.key(key)
+      if not checked then return nil, errors.input("invalid_api_key", "the key in LOOMTA_API_KEY must be " .. expected) end
+      found.apiKey = core.secret(checked)
     else
       local file, err = credentials()
       if not file then return nil, err end

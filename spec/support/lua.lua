@@ -20,6 +20,9 @@ function lua.run(code, options)
   for name, value in pairs(options.env or {}) do
     if value == false then table.insert(words, 2, "-u " .. name) else words[#words + 1] = name .. "=" .. lua.quote(value) end
   end
+  if os.getenv "LOOMTA_LUA_COVERAGE" then
+    words[#words + 1] = "LUA_INIT=@" .. lua.quote(os.getenv "PWD" .. "/spec/support/line_coverage.lua")
+  end
   words[#words + 1] = options.prefix
   words[#words + 1] = os.getenv "LOOMTA_SPEC_LUA" or "lua5.4"
   words[#words + 1] = path
