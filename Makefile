@@ -58,7 +58,7 @@ LUA_FILES := $(wildcard lua/loomta/*.lua)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: help all sandbox install test specs demo examples lint format sanitize memcheck matrix gc-stress soak coverage threads fuzz torture rock interop clean
+.PHONY: help all sandbox install test specs demo examples lint format sanitize memcheck matrix gc-stress faults soak coverage threads fuzz torture rock interop clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -134,6 +134,10 @@ GC_SPECS ?= spec/upload_spec.lua spec/retry_spec.lua spec/expect_spec.lua spec/p
 gc-stress: all sandbox  ## the specs under a collector that never rests
 	@$(MAKE) --no-print-directory specs BUSTED_FLAGS='--helper=spec/support/gc_stress.lua --exclude-tags=slow,timing' \
 	  SPECS='$(GC_SPECS)'
+
+faults: all sandbox  ## the fault matrix, printed as a table
+	@$(MAKE) --no-print-directory -s specs SPECS=spec/faults_spec.lua
+	@cat build/fault-matrix.txt
 
 soak: all sandbox  ## 50,000 uploads with random faults; SOAK_UPLOADS=1000 for fewer
 	@$(RUN_ENV) $(LUA) scripts/soak.lua

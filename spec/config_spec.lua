@@ -1,19 +1,15 @@
 -- Where key and host come from: each case in an interpreter of its own, with its own home and environment.
+local files = require "spec.support.files"
 local lua = require "spec.support.lua"
 local sandbox = require "spec.support.sandbox"
+
+local shell = files.shell
 
 local key = "loomta_sk_spec_7d1f92e7a1"
 local other_key = "loomta_sk_spec_7d1f00other"
 local nowhere = "http://127.0.0.1:9"
 
 local home, box
-
-local function shell(command)
-  local pipe = assert(io.popen(command))
-  local output = pipe:read "*a"
-  pipe:close()
-  return (output:gsub("%s+$", ""))
-end
 
 -- Writes ~/.loomta/credentials.json, 0600 unless told otherwise.
 local function credentials(text, mode)

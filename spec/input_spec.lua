@@ -1,36 +1,20 @@
 -- Everything that a caller can get wrong: the error names the field, what was given and what would be right, and nothing is sent.
+local files = require "spec.support.files"
 local lfs = require "lfs"
 local loomta = require "loomta"
 local lua = require "spec.support.lua"
 local options = require "loomta.options"
 local sandbox = require "spec.support.sandbox"
 
+local shell = files.shell
+local read_file = files.read
+
 local key = "loomta_sk_spec_7d1f6c20d4"
 local infinity, nan = math.huge, 0 / 0
 
 local folder, box, client
 
-local function shell(command)
-  local pipe = assert(io.popen(command))
-  local output = pipe:read "*a"
-  pipe:close()
-  return (output:gsub("%s+$", ""))
-end
-
-local function write_file(name, bytes)
-  local path = folder .. "/" .. name
-  local file = assert(io.open(path, "wb"))
-  assert(file:write(bytes))
-  file:close()
-  return path
-end
-
-local function read_file(path)
-  local file = assert(io.open(path, "rb"))
-  local bytes = file:read "*a"
-  file:close()
-  return bytes
-end
+local function write_file(name, bytes) return files.write(folder .. "/" .. name, bytes) end
 
 local function fixture(name) return "spec/fixtures/" .. name end
 

@@ -1,18 +1,14 @@
 -- An upload takes the same few megabytes whatever its size: the peak of an interpreter that uploads much, against one that uploads little.
+local files = require "spec.support.files"
 local lua = require "spec.support.lua"
 local sandbox = require "spec.support.sandbox"
+
+local shell = files.shell
 
 local key = "loomta_sk_spec_7d1fc0ffee"
 local allowed_kib = 16 * 1024
 
 local folder, box
-
-local function shell(command)
-  local pipe = assert(io.popen(command))
-  local output = pipe:read "*a"
-  pipe:close()
-  return (output:gsub("%s+$", ""))
-end
 
 -- The peak memory, in KiB, of an interpreter that uploads a small file and then runs `code` (which sees `client` and `check`).
 local function peak(code)

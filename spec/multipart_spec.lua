@@ -1,34 +1,18 @@
 -- The form on the wire, byte for byte: each body is compared with one that is composed here, from the boundary in the header.
+local files = require "spec.support.files"
 local loomta = require "loomta"
 local lua = require "spec.support.lua"
 local sandbox = require "spec.support.sandbox"
+
+local shell = files.shell
+local read_file = files.read
 
 local key = "loomta_sk_spec_7d1f3a8b2e"
 local replacement = "\239\191\189" -- U+FFFD
 
 local folder, box, client
 
-local function shell(command)
-  local pipe = assert(io.popen(command))
-  local output = pipe:read "*a"
-  pipe:close()
-  return (output:gsub("%s+$", ""))
-end
-
-local function write_file(name, bytes)
-  local path = folder .. "/" .. name
-  local file = assert(io.open(path, "wb"))
-  assert(file:write(bytes))
-  file:close()
-  return path
-end
-
-local function read_file(path)
-  local file = assert(io.open(path, "rb"))
-  local bytes = file:read "*a"
-  file:close()
-  return bytes
-end
+local function write_file(name, bytes) return files.write(folder .. "/" .. name, bytes) end
 
 local function fixture(name) return "spec/fixtures/" .. name end
 

@@ -35,6 +35,11 @@ describe("the match", function()
     assert.equal(newest, reconcile.find({ media { id = "a", size = 10 }, newest, media { id = "c", size = 10, age = 1 } }, wanted))
   end)
 
+  it("does not stumble over what no server should send", function()
+    local right = media { id = "right", size = 10 }
+    assert.equal(right, reconcile.find({ 7, "media", false, { originalFileName = "clip.mp4", createdAt = 5 }, right, {} }, wanted))
+  end)
+
   it("goes by the token alone when exact", function()
     local old = media { id = "x", size = 10, age = -9999 }
     assert.equal(old, reconcile.find({ old }, { name = "clip.mp4", size = 10, since = now, exact = true }))

@@ -1,19 +1,15 @@
 -- The key goes into one header and nowhere else: not into an error, a table, an upvalue, a command line or a log.
+local files = require "spec.support.files"
 local loomta = require "loomta"
 local lua = require "spec.support.lua"
 local sandbox = require "spec.support.sandbox"
 local tls = require "spec.support.tls"
 
+local shell = files.shell
+
 local key = "loomta_sk_spec_7d1fdeadbeef"
 
 local box, client
-
-local function shell(command)
-  local pipe = assert(io.popen(command))
-  local output = pipe:read "*a"
-  pipe:close()
-  return (output:gsub("%s+$", ""))
-end
 
 -- Where in a value, its keys and its metatables the secret stands; nil when it does not.
 local function find_secret(value, secret, path, seen)

@@ -1,8 +1,12 @@
 -- What arrives is what was given: every kind of source at every awkward size, the form around it, and what a call returns.
 local cjson = require "cjson"
+local files = require "spec.support.files"
 local loomta = require "loomta"
 local lua = require "spec.support.lua"
 local sandbox = require "spec.support.sandbox"
+
+local shell = files.shell
+local read_file = files.read
 
 local key = "loomta_sk_spec_7d1f0b5e9c"
 local mebibyte = 1024 * 1024
@@ -10,27 +14,7 @@ local uuid_pattern = "^%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%
 
 local folder, box, client, hundred
 
-local function shell(command)
-  local pipe = assert(io.popen(command))
-  local output = pipe:read "*a"
-  pipe:close()
-  return (output:gsub("%s+$", ""))
-end
-
-local function write_file(name, bytes)
-  local path = folder .. "/" .. name
-  local file = assert(io.open(path, "wb"))
-  assert(file:write(bytes))
-  file:close()
-  return path
-end
-
-local function read_file(path)
-  local file = assert(io.open(path, "rb"))
-  local bytes = file:read "*a"
-  file:close()
-  return bytes
-end
+local function write_file(name, bytes) return files.write(folder .. "/" .. name, bytes) end
 
 local function sha256(path) return shell("sha256sum " .. lua.quote(path)):match "^%x+" end
 

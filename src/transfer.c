@@ -328,7 +328,6 @@ CURLcode loomta_transfer_resume(struct loomta_transfer *transfer)
 struct loomta_end loomta_transfer_end(const struct loomta_transfer *transfer, CURLcode result)
 {
     curl_off_t ready_us = 0;
-
     long proxy_status = 0;
 
     /* Without a handle, in a child of fork(), both stay 0. */

@@ -11,6 +11,11 @@ local reconcile = {}
 local looks_ms = { 0, 1000, 3000 } -- waits before each look: a server may still be storing what it has received
 local clock_slack_s = 120 -- how far its clock may be from ours
 
+--- A time to compare: the API's date-times sort as text. A server may send anything else.
+local function time_of(item)
+  return type(item.createdAt) == "string" and item.createdAt or ""
+end
+
 --- Is one of `media` the upload that we look for? Pure.
 ---@param media loomta.Media[]
 ---@param wanted { name: string, size: integer?, since: integer?, exact: boolean } since: in seconds since 1970
@@ -20,10 +25,11 @@ function reconcile.find(media, wanted)
   local since = wanted.since and os.date("!%Y-%m-%dT%H:%M:%S", wanted.since - clock_slack_s)
   local best
   for _, item in ipairs(media) do
+    if type(item) ~= "table" then item = {} end
     local named = item.originalFileName == wanted.name or item.originalFileName == escaped
     local sized = not wanted.size or not item.size or item.size == wanted.size
-    local fresh = wanted.exact or not since or type(item.createdAt) ~= "string" or item.createdAt >= since
-    if named and sized and fresh and (not best or (item.createdAt or "") > (best.createdAt or "")) then best = item end
+    local fresh = wanted.exact or not since or time_of(item) == "" or time_of(item) >= since
+    if named and sized and fresh and (not best or time_of(item) > time_of(best)) then best = item end
   end
   return best
 end
