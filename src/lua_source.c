@@ -112,18 +112,6 @@ int loomta_lua_open_chunks(lua_State *L)
     return 1;
 }
 
-/* source:size() → bytes | nil when not known */
-static int size(lua_State *L)
-{
-    const struct loomta_source *source = loomta_lua_check_source(L, 1);
-
-    if (source->size < 0)
-        lua_pushnil(L);
-    else
-        loomta_push_integer(L, source->size);
-    return 1;
-}
-
 /* source:head() → the first bytes, as many as recognition looks at | nil, code, why */
 static int head(lua_State *L)
 {
@@ -145,7 +133,7 @@ static int close_source(lua_State *L)
 
 void loomta_lua_source_register(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"size", size}, {"head", head}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"head", head}, {NULL, NULL}};
 
     loomta_bind_type(L, type_name, methods, close_source);
 }
