@@ -4,27 +4,20 @@
 
 #include "clock.h"
 #include "secret.h"
+#include "socket.h"
 #include "trust.h"
 #include "wiping.h"
 
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #if LIBCURL_VERSION_NUM < 0x074400
 #error "loomta needs libcurl 7.68 or later"
 #endif
 
 enum {
-    /* The kernel takes no more than this ahead of the network. With its megabytes, minutes could pass on a slow line before
-     * it takes more, and libcurl would see nothing move. */
-    MAX_UNSENT_BYTES = 256 * 1024,
     MIN_UPLOAD_BUFFER = 16 * 1024,       /* libcurl takes no less … */
     MAX_UPLOAD_BUFFER = 2 * 1024 * 1024, /* … and no more */
 };
@@ -144,29 +137,6 @@ static int on_progress(void *user, curl_off_t download_total, curl_off_t downloa
     return 0;
 }
 
-/* A socket that a child process inherited would keep the connection open behind our back. */
-static curl_socket_t on_open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address)
-{
-    int type = address->socktype;
-
-    (void)user;
-    (void)purpose;
-#ifdef SOCK_CLOEXEC
-    type |= SOCK_CLOEXEC;
-#endif
-    int fd = socket(address->family, type, address->protocol);
-#ifndef SOCK_CLOEXEC
-    if (fd >= 0)
-        fcntl(fd, F_SETFD, FD_CLOEXEC);
-#endif
-#ifdef TCP_NOTSENT_LOWAT
-    int unsent = MAX_UNSENT_BYTES;
-    if (fd >= 0)
-        setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
-#endif
-    return fd < 0 ? CURL_SOCKET_BAD : fd;
-}
-
 /* --- set-up ------------------------------------------------------------------------------------------------------- */
 
 /* libcurl allocates the buffer for each transfer: as large as pays off, no larger than the body, and small enough that a
@@ -214,7 +184,7 @@ static CURLcode set_options(struct loomta_transfer *transfer, const struct loomt
     SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1); /* many uploads at once are faster over many connections */
     SET(SUPPRESS_CONNECT_HEADERS, 1L);
     SET(USERAGENT, request->user_agent);
-    SET(OPENSOCKETFUNCTION, on_open_socket);
+    SET(OPENSOCKETFUNCTION, loomta_socket_open);
     SET(WRITEFUNCTION, on_write);
     SET(WRITEDATA, transfer);
     SET(HEADERFUNCTION, on_header);
