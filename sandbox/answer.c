@@ -65,3 +65,13 @@ void sandbox_answer_detail(json_t *details, const char *path, const char *messag
 {
     json_array_append_new(details, json_pack("{s:[s], s:s}", "path", path, "message", message));
 }
+
+void sandbox_answer_list(struct sandbox_answer *answer, const char *open, char *list)
+{
+    struct sandbox_text body = {0};
+    sandbox_text_append(&body, open);
+    sandbox_text_append(&body, list);
+    sandbox_text_append(&body, "}");
+    free(list);
+    sandbox_answer_take(answer, 200, SANDBOX_JSON_TYPE, body.data, body.length);
+}

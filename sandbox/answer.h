@@ -29,4 +29,7 @@ void sandbox_answer_free(struct sandbox_answer *answer);
 /* Appends {"path":[path],"message":message} to a list of details. */
 void sandbox_answer_detail(json_t *details, const char *path, const char *message);
 
+/* Answers 200 with `open`, the JSON text `list` (which it frees) and a closing brace. */
+void sandbox_answer_list(struct sandbox_answer *answer, const char *open, char *list);
+
 #endif

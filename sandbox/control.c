@@ -66,14 +66,9 @@ void sandbox_control_media(struct sandbox_exchange *exchange)
     uint64_t total = sandbox->store.total;
     pthread_mutex_unlock(&sandbox->lock);
 
-    struct sandbox_text body = {0};
     char head[48];
     snprintf(head, sizeof head, "{\"total\":%" PRIu64 ",\"media\":", total);
-    sandbox_text_append(&body, head);
-    sandbox_text_append(&body, list);
-    sandbox_text_append(&body, "}");
-    free(list);
-    sandbox_answer_take(&exchange->answer, 200, SANDBOX_JSON_TYPE, body.data, body.length);
+    sandbox_answer_list(&exchange->answer, head, list);
 }
 
 void sandbox_control_reset(struct sandbox_exchange *exchange)

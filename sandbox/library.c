@@ -12,16 +12,6 @@ static const char *query(const struct sandbox_exchange *exchange, const char *na
     return MHD_lookup_connection_value(exchange->connection, MHD_GET_ARGUMENT_KIND, name);
 }
 
-static void answer_list(struct sandbox_exchange *exchange, const char *open, char *list)
-{
-    struct sandbox_text body = {0};
-    sandbox_text_append(&body, open);
-    sandbox_text_append(&body, list);
-    sandbox_text_append(&body, "}");
-    free(list);
-    sandbox_answer_take(&exchange->answer, 200, SANDBOX_JSON_TYPE, body.data, body.length);
-}
-
 void sandbox_library_list_media(struct sandbox_exchange *exchange)
 {
     struct sandbox *sandbox = exchange->sandbox;
@@ -42,7 +32,7 @@ void sandbox_library_list_media(struct sandbox_exchange *exchange)
     pthread_mutex_lock(&sandbox->lock);
     char *list = sandbox_store_list_media(&sandbox->store, filter);
     pthread_mutex_unlock(&sandbox->lock);
-    answer_list(exchange, "{\"media\":", list);
+    sandbox_answer_list(&exchange->answer, "{\"media\":", list);
 }
 
 void sandbox_library_list_folders(struct sandbox_exchange *exchange)
@@ -51,7 +41,7 @@ void sandbox_library_list_folders(struct sandbox_exchange *exchange)
     pthread_mutex_lock(&sandbox->lock);
     char *list = sandbox_store_list_folders(&sandbox->store);
     pthread_mutex_unlock(&sandbox->lock);
-    answer_list(exchange, "{\"folders\":", list);
+    sandbox_answer_list(&exchange->answer, "{\"folders\":", list);
 }
 
 /* NULL after having answered with what is wrong; otherwise the name, which lives as long as `request`. */
