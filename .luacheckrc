@@ -2,5 +2,6 @@ std = "max"
 max_line_length = 130
 codes = true
 files["spec/support/line_coverage.lua"] = { ignore = { "122" } }
+files["lua/loomta/nginx.lua"] = { read_globals = { "ngx" } }
 files["spec"] = { max_line_length = 160 }
 files["spec/**/*_spec.lua"] = { std = "+busted" }

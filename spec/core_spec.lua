@@ -24,9 +24,11 @@ describe("the core", function()
   end
 
   local function run(job)
-    while job:state() ~= "done" do engine:step(100) end
+    while job:look() ~= "done" do engine:step(100) end
     return job:result()
   end
+
+  local function is_hungry(job) return (select(4, job:look())) end
 
   it("refuses a request that is not one", function()
     for _, wrong in ipairs {
@@ -57,10 +59,10 @@ describe("the core", function()
     assert.has_error(function() job:feed "y" end)
     run(job)
     local fed = upload(core.openChunks(4))
-    while not fed:hungry() do engine:step(100) end
+    while not is_hungry(fed) do engine:step(100) end
     assert.is_nil(select(2, upload(core.openChunks()):progress()))
     fed:feed "abcd"
-    while not fed:hungry() do engine:step(100) end
+    while not is_hungry(fed) do engine:step(100) end
     fed:feed(nil)
     assert.equal(201, run(fed).status)
     assert.has_error(function() fed:feed "e" end)
@@ -70,12 +72,14 @@ describe("the core", function()
     local job = upload(core.openChunks())
     local other = upload(core.openChunks())
     engine:close()
-    assert.equal("done", job:state())
+    assert.equal("done", (job:look()))
     assert.equal("canceled", job:result().code)
     other:cancel()
     other:close()
     other:close()
-    assert.equal("done", other:state())
+    local ok, why = pcall(other.look, other)
+    assert.is_false(ok)
+    assert.truthy(why:find("the job is closed", 1, true), why)
     assert.has_error(function() engine:step(0) end)
     do
       local lost = core.engine()
@@ -91,9 +95,9 @@ describe("the core", function()
     second:cancel()
     assert.equal("canceled", second:result().code)
     for _, job in ipairs { third, first } do
-      while not job:hungry() do engine:step(100) end
+      while not is_hungry(job) do engine:step(100) end
       job:feed "x"
-      while not job:hungry() do engine:step(100) end
+      while not is_hungry(job) do engine:step(100) end
       job:feed(nil)
       assert.equal(201, run(job).status)
     end

@@ -58,7 +58,8 @@ end
 local sendable = false
 local function assert_refused(given, code, ...)
   local media, err, info
-  local before, after = descriptors_around(function() media, err, info = client:upload(given) end)
+  local call = given.onDone == nil and client.upload or client.start
+  local before, after = descriptors_around(function() media, err, info = call(client, given) end)
   assert.is_nil(media)
   assert_input_error(err, code, ...)
   assert.is_nil(err.status)
@@ -407,6 +408,14 @@ describe("bad input:", function()
       end
     end)
 
+    it("belongs to one function only", function()
+      assert_refused({ data = clip, maxConnections = 4 }, "invalid_option", "'maxConnections' is for new only")
+      assert_client_refused({ onDone = print }, "invalid_option", "'onDone' is for start only")
+      local media, err = client:upload { data = clip, onDone = print }
+      assert.is_nil(media)
+      assert_input_error(err, "invalid_option", "'onDone' is for start only")
+    end)
+
     it("stands where a table should be", function()
       for _, wrong in ipairs { "clip.mp4", 42, true, function() end } do
         local called, raised = pcall(client.upload, client, wrong)
@@ -459,6 +468,7 @@ describe("bad input:", function()
       reconcile = { 0, 1, "true", "Exact", "exact ", "", {} },
       milliseconds = numbers,
       count = numbers,
+      positive = { 0, -1, 0.5, 1e300, nan, infinity, "10", true, {} },
       text = texts,
       path = texts,
       callback = { 42, true, "print", {} },
@@ -466,7 +476,7 @@ describe("bad input:", function()
     local expected = {
       key = "one word", baseUrl = "https://api.loomta.com", flag = "true or false",
       reconcile = "true, false or 'exact'", milliseconds = "a whole number of milliseconds",
-      count = "a whole number", text = "without control characters", path = "a path", callback = "a function",
+      count = "a whole number", positive = "a whole number, 1 or more", text = "without control characters", path = "a path", callback = "a function",
     }
     for name, rule in pairs(options.declared) do
       it(name .. " has a wrong value", function()
@@ -486,13 +496,18 @@ describe("bad input:", function()
             shown = ('not "%s"'):format(wrong)
           end
           local message = { "'" .. name .. "' must be ", expected[rule.type], shown }
-          local err = assert_refused({ data = clip, [name] = wrong }, code, message[1], message[2], message[3])
-          assert.equal(name, err.details[1].path[1])
-          assert_client_refused({ [name] = wrong }, code, message[1], message[2], message[3])
+          if rule.only ~= "new" then
+            local err = assert_refused({ data = clip, [name] = wrong }, code, message[1], message[2], message[3])
+            assert.equal(name, err.details[1].path[1])
+          end
+          if rule.only ~= "start" then assert_client_refused({ [name] = wrong }, code, message[1], message[2], message[3]) end
         end
       end)
 
       it(name .. " is false", function()
+        if rule.only == "start" then
+          return assert_refused({ data = clip, [name] = false }, "invalid_option", "'" .. name .. "'", expected[rule.type])
+        end
         if rule.type == "flag" or rule.default == false then return assert(loomta.new { [name] = false }) end
         assert_client_refused({ [name] = false }, name == "apiKey" and "invalid_api_key" or "invalid_option", "'" .. name .. "'", expected[rule.type])
       end)

@@ -93,7 +93,7 @@ describe("README.md", function()
   it("lists the options as they are declared", function()
     local type_names = {
       key = "string", baseUrl = "string", text = "string", path = "string", flag = "boolean", milliseconds = "ms",
-      reconcile = 'boolean or `"exact"`', count = "integer", callback = "function",
+      reconcile = 'boolean or `"exact"`', count = "integer", positive = "integer", callback = "function",
     }
     local listed, declared = {}, {}
     for _, row in ipairs(rows_after "## Options") do

@@ -5,6 +5,7 @@
 
 #include "compat.h"
 #include "engine.h"
+#include "mailbox.h"
 #include "source.h"
 
 #include <stdint.h>
@@ -37,8 +38,22 @@ struct loomta_source *loomta_lua_check_source(lua_State *L, int index); /* raise
 /* lua_engine.c: core.engine(), whose submit gives jobs. */
 int loomta_lua_engine(lua_State *L);
 
-/* lua_job.c: the job that engine:submit(source, spec) pushes; engine at stack index 1. */
-int loomta_lua_submit(lua_State *L, struct loomta_engine *engine);
+/* lua_mailbox.c: core.mailbox(limit), whose submit gives jobs that the worker runs. */
+int loomta_lua_mailbox(lua_State *L);
+
+/* lua_bell.c: core.bell(). */
+int loomta_lua_bell(lua_State *L);
+const struct loomta_bell *loomta_lua_check_bell(lua_State *L, int index); /* raises when closed */
+
+/* lua_submit.c: pushes the job that engine:submit(source, spec) or mailbox:submit(source, spec) gives. The one that is to
+ * run it is at stack index 1, and not NULL. */
+int loomta_lua_submit(lua_State *L, struct loomta_engine *engine, struct loomta_mailbox *mailbox);
+
+/* lua_job.c: pushes a job that keeps the values at 1 and 2 alive; the place for the C job, empty. */
+struct loomta_job **loomta_lua_new_job(lua_State *L);
+
+/* lua_outcome.c: as job:result() gives it. */
+void loomta_lua_push_outcome(lua_State *L, const struct loomta_outcome *outcome);
 
 /* lua_media.c: core.recognise(bytes), core.mediaTypes(). */
 int loomta_lua_recognise(lua_State *L);
@@ -53,6 +68,8 @@ int loomta_lua_parse_retry_after(lua_State *L);
 void loomta_lua_secret_register(lua_State *L);
 void loomta_lua_source_register(lua_State *L);
 void loomta_lua_engine_register(lua_State *L);
+void loomta_lua_mailbox_register(lua_State *L);
+void loomta_lua_bell_register(lua_State *L);
 void loomta_lua_job_register(lua_State *L);
 
 #endif

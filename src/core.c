@@ -41,6 +41,8 @@ int luaopen_loomta_core(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         {"engine", loomta_lua_engine},
+        {"mailbox", loomta_lua_mailbox},
+        {"bell", loomta_lua_bell},
         {"secret", loomta_lua_secret},
         {"openFile", loomta_lua_open_file},
         {"openMemory", loomta_lua_open_memory},
@@ -60,6 +62,8 @@ int luaopen_loomta_core(lua_State *L)
     loomta_lua_secret_register(L);
     loomta_lua_source_register(L);
     loomta_lua_engine_register(L);
+    loomta_lua_mailbox_register(L);
+    loomta_lua_bell_register(L);
     loomta_lua_job_register(L);
     luaL_newlib(L, functions);
     loomta_bind_set_integer(L, "headSize", LOOMTA_MEDIA_HEAD);

@@ -3,19 +3,32 @@
 #include "engine.h"
 
 #include "clock.h"
+#include "lane.h"
+#include "mailbox.h"
 #include "sigpipe.h"
 
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+/* What all transfers together may read ahead of the network: with more it falls out of the processor's cache. */
+static const int64_t buffer_bytes = 8 * 1024 * 1024;
+
+/* How soon an owner who had nothing for a hungry source is asked again. */
+enum { HUNGRY_AGAIN_US = 10 * 1000 };
+
 struct loomta_engine {
     pid_t process;
     CURLM *multi;
-    struct loomta_job *jobs;  /* running and waiting ones; not owned */
+    struct loomta_job *jobs;  /* running and waiting ones, a reference on each; those queued are in their lanes */
+    int count;                /* of them */
     char ignores_expect[512]; /* the URL whose server let us wait for 100 Continue in vain; "": none known */
+    atomic_bool interrupted;
+    struct curl_waitfd *watched; /* not owned */
+    unsigned watched_count;
 };
 
 struct loomta_engine *loomta_engine_new(void)
@@ -38,6 +51,21 @@ bool loomta_engine_is_ours(const struct loomta_engine *engine)
     return engine->process == getpid();
 }
 
+static bool ignores_expect(const struct loomta_engine *engine, const struct loomta_job *job)
+{
+    return engine->ignores_expect[0] && strcmp(engine->ignores_expect, job->request->url) == 0;
+}
+
+static void link_job(struct loomta_engine *engine, struct loomta_job *job)
+{
+    job->previous = NULL;
+    job->next = engine->jobs;
+    if (engine->jobs)
+        engine->jobs->previous = job;
+    engine->jobs = job;
+    engine->count++;
+}
+
 static void unlink_job(struct loomta_engine *engine, struct loomta_job *job)
 {
     if (job->previous)
@@ -47,20 +75,41 @@ static void unlink_job(struct loomta_engine *engine, struct loomta_job *job)
     if (job->next)
         job->next->previous = job->previous;
     job->next = job->previous = NULL;
+    engine->count--;
+}
+
+static void report(struct loomta_job *job)
+{
+    loomta_job_publish(job);
+    loomta_job_tell(job);
+}
+
+/* Lets go of a job that is done and out of every list. */
+static void dismiss(struct loomta_job *job)
+{
     job->engine = NULL;
+    report(job);
+    loomta_job_release(job);
 }
 
-static const char *url_of(const struct loomta_job *job)
-{
-    char *url = NULL;
+static void start_next(struct loomta_engine *engine, struct loomta_lane *lane);
 
-    curl_easy_getinfo(job->transfer.easy, CURLINFO_EFFECTIVE_URL, &url);
-    return url ? url : "";
-}
-
-static bool ignores_expect(const struct loomta_engine *engine, const struct loomta_job *job)
+/* A job that was under way is done: the next one in its lane has its turn. */
+static void finish(struct loomta_engine *engine, struct loomta_job *job)
 {
-    return engine->ignores_expect[0] && strcmp(engine->ignores_expect, url_of(job)) == 0;
+    struct loomta_lane *lane = job->lane;
+    struct loomta_mailbox *mailbox = job->mailbox;
+
+    unlink_job(engine, job);
+    if (!lane) {
+        dismiss(job);
+        return;
+    }
+    loomta_mailbox_hold(mailbox); /* the lane is in it */
+    dismiss(job);
+    lane->active--;
+    start_next(engine, lane);
+    loomta_mailbox_release(mailbox);
 }
 
 /* In a child of fork(): the job ends without a word on the parent's connection. Its handle is lost on purpose. */
@@ -68,18 +117,21 @@ static void abandon(struct loomta_engine *engine, struct loomta_job *job)
 {
     job->transfer.easy = NULL;
     loomta_job_end_attempt(job, CURLE_OK, LOOMTA_ABORT_CANCELED);
-    unlink_job(engine, job);
+    finish(engine, job);
 }
 
 static void begin_attempt(struct loomta_engine *engine, struct loomta_job *job)
 {
-    if (loomta_job_begin(job, !ignores_expect(engine, job))) {
-        CURLMcode added = curl_multi_add_handle(engine->multi, job->transfer.easy);
-        if (added == CURLM_OK)
-            return;
+    bool begun = loomta_job_begin(job, !ignores_expect(engine, job), buffer_bytes / engine->count);
+
+    if (begun && curl_multi_add_handle(engine->multi, job->transfer.easy) != CURLM_OK) {
         loomta_job_end_attempt(job, CURLE_OUT_OF_MEMORY, LOOMTA_ABORT_NONE);
+        begun = false;
     }
-    unlink_job(engine, job);
+    if (begun)
+        loomta_job_publish(job);
+    else
+        finish(engine, job);
 }
 
 static void end_attempt(struct loomta_engine *engine, struct loomta_job *job, CURLcode result, enum loomta_abort abort)
@@ -88,27 +140,63 @@ static void end_attempt(struct loomta_engine *engine, struct loomta_job *job, CU
 
     if (transfer->expect_sent && !transfer->answer.continue_seen && transfer->body.complete &&
         transfer->answer.status > 0)
-        snprintf(engine->ignores_expect, sizeof engine->ignores_expect, "%s", url_of(job));
-    curl_multi_remove_handle(engine->multi, transfer->easy);
+        snprintf(engine->ignores_expect, sizeof engine->ignores_expect, "%s", job->request->url);
+    if (job->state == LOOMTA_JOB_RUNNING)
+        curl_multi_remove_handle(engine->multi, transfer->easy);
     loomta_job_end_attempt(job, result, abort);
     if (job->state == LOOMTA_JOB_DONE)
-        unlink_job(engine, job);
+        finish(engine, job);
+    else
+        report(job);
+}
+
+/* The job is under way from here on, also while it waits for `delay_ms`. */
+static void start(struct loomta_engine *engine, struct loomta_job *job)
+{
+    link_job(engine, job);
+    if (job->delay_ms > 0) {
+        job->state = LOOMTA_JOB_WAITING;
+        job->retry_at_us = loomta_now_us() + job->delay_ms * 1000;
+        loomta_job_publish(job);
+    } else {
+        begin_attempt(engine, job);
+    }
+}
+
+static void start_next(struct loomta_engine *engine, struct loomta_lane *lane)
+{
+    struct loomta_job *job;
+
+    /* A job that fails at once calls for the next one: the loop does that, not a recursion as deep as the queue. */
+    if (lane->starting)
+        return;
+    lane->starting = true;
+    while (lane->active < lane->limit && (job = loomta_lane_pop(lane))) {
+        lane->active++;
+        start(engine, job);
+    }
+    lane->starting = false;
 }
 
 void loomta_engine_submit(struct loomta_engine *engine, struct loomta_job *job)
 {
-    CURLcode result = curl_easy_setopt(job->transfer.easy, CURLOPT_PRIVATE, job);
-
-    if (result != CURLE_OK) {
-        loomta_job_fail(job, result);
-        return;
-    }
+    loomta_job_hold(job);
     job->engine = engine;
-    job->next = engine->jobs;
-    if (engine->jobs)
-        engine->jobs->previous = job;
-    engine->jobs = job;
-    begin_attempt(engine, job);
+    job->submitted_us = loomta_now_us();
+    if (job->mailbox) {
+        job->lane = &job->mailbox->lane;
+        loomta_lane_push(job->lane, job);
+        start_next(engine, job->lane);
+    } else {
+        start(engine, job);
+    }
+}
+
+/* Ends a job that has not had its turn. It is out of its lane. */
+static void end_queued(struct loomta_job *job, enum loomta_abort abort)
+{
+    loomta_job_end_attempt(job, CURLE_OK, abort);
+    dismiss(job);
 }
 
 /* Ends what is overdue and begins what has waited long enough; says whether it did either. */
@@ -119,6 +207,12 @@ static bool run_timers(struct loomta_engine *engine)
 
     for (struct loomta_job *job = engine->jobs, *next; job; job = next) {
         enum loomta_abort abort = loomta_job_overdue(job, now_us);
+        struct loomta_job *queued;
+        /* Where jobs are queued, others of their lane are under way. */
+        while (job->lane && (queued = loomta_lane_pop_overdue(job->lane, now_us))) {
+            end_queued(queued, LOOMTA_ABORT_DEADLINE);
+            changed = true;
+        }
         next = job->next;
         if (abort != LOOMTA_ABORT_NONE) {
             end_attempt(engine, job, CURLE_OK, abort);
@@ -149,26 +243,42 @@ static bool take_ended(struct loomta_engine *engine)
     return changed;
 }
 
-/* Says once of each hunger that it is there: an owner who has nothing yet must not spin. */
-static bool any_newly_hungry(struct loomta_engine *engine)
+static bool tell_news(struct loomta_engine *engine)
 {
+    int64_t now_us = loomta_now_us();
     bool any = false;
 
     for (struct loomta_job *job = engine->jobs; job; job = job->next)
-        if (job->transfer.paused && !job->transfer.hunger_told)
-            any = job->transfer.hunger_told = true;
+        if (loomta_job_has_news(job, now_us)) {
+            loomta_job_tell(job);
+            any = true;
+        }
     return any;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
 }
 
 static int64_t next_due_us(const struct loomta_engine *engine)
 {
-    int64_t due = INT64_MAX;
+    int64_t due_us = INT64_MAX;
 
     for (const struct loomta_job *job = engine->jobs; job; job = job->next) {
-        int64_t own = loomta_job_due_us(job);
-        due = own < due ? own : due;
+        due_us = earlier(due_us, loomta_job_due_us(job));
+        if (job->lane && job->lane->due_us > 0)
+            due_us = earlier(due_us, job->lane->due_us);
     }
-    return due;
+    return due_us;
+}
+
+static bool any_watched_ready(const struct loomta_engine *engine)
+{
+    for (unsigned i = 0; i < engine->watched_count; i++)
+        if (engine->watched[i].revents != 0)
+            return true;
+    return false;
 }
 
 /* A multi that reports an error has no memory left, and says nothing more of its transfers. */
@@ -194,14 +304,14 @@ bool loomta_engine_step(struct loomta_engine *engine, int timeout_ms)
         return true;
     }
     loomta_sigpipe_block(&guard);
-    while (!changed) {
+    while (!changed && !atomic_exchange(&engine->interrupted, false)) {
         int running;
         CURLMcode performed = curl_multi_perform(engine->multi, &running);
         changed = take_ended(engine);
         if (performed != CURLM_OK)
             changed = fail_running(engine);
         changed |= run_timers(engine);
-        changed |= any_newly_hungry(engine);
+        changed |= tell_news(engine);
         if (changed)
             break;
 
@@ -210,11 +320,25 @@ bool loomta_engine_step(struct loomta_engine *engine, int timeout_ms)
             break;
         int64_t wait_us = (due_us < end_us ? due_us : end_us) - now_us;
         int64_t wait_ms = wait_us > 0 ? (wait_us + 999) / 1000 : 0; /* libcurl takes a negative wait for an error */
-        if (curl_multi_poll(engine->multi, NULL, 0, wait_ms < INT_MAX ? (int)wait_ms : INT_MAX, NULL) != CURLM_OK)
+        if (curl_multi_poll(engine->multi, engine->watched, engine->watched_count,
+                            wait_ms < INT_MAX ? (int)wait_ms : INT_MAX, NULL) != CURLM_OK)
             changed = fail_running(engine);
+        changed |= any_watched_ready(engine);
     }
     loomta_sigpipe_restore(&guard);
     return changed;
+}
+
+void loomta_engine_interrupt(struct loomta_engine *engine)
+{
+    atomic_store(&engine->interrupted, true);
+    curl_multi_wakeup(engine->multi);
+}
+
+void loomta_engine_watch(struct loomta_engine *engine, struct curl_waitfd *descriptors, unsigned count)
+{
+    engine->watched = descriptors;
+    engine->watched_count = count;
 }
 
 void loomta_engine_resume(struct loomta_engine *engine, struct loomta_job *job)
@@ -224,6 +348,10 @@ void loomta_engine_resume(struct loomta_engine *engine, struct loomta_job *job)
     if (job->engine != engine || job->state != LOOMTA_JOB_RUNNING || !job->transfer.paused ||
         !loomta_engine_is_ours(engine))
         return;
+    if (loomta_source_hungry(&job->transfer.body.source)) {
+        job->transfer.hungry_at_us = loomta_now_us() + HUNGRY_AGAIN_US;
+        return;
+    }
     loomta_sigpipe_block(&guard); /* libcurl may write at once */
     if (loomta_transfer_resume(&job->transfer) != CURLE_OK)
         end_attempt(engine, job, CURLE_OK, LOOMTA_ABORT_NO_MEMORY);
@@ -240,6 +368,11 @@ void loomta_engine_cancel(struct loomta_engine *engine, struct loomta_job *job)
         abandon(engine, job);
         return;
     }
+    if (job->state == LOOMTA_JOB_QUEUED) {
+        loomta_lane_remove(job->lane, job);
+        end_queued(job, LOOMTA_ABORT_CANCELED);
+        return;
+    }
     loomta_sigpipe_block(&guard); /* closing a TLS connection writes */
     if (job->state == LOOMTA_JOB_WAITING) {
         /* Nothing is under way: what the last attempt left behind stays true. */
@@ -250,14 +383,35 @@ void loomta_engine_cancel(struct loomta_engine *engine, struct loomta_job *job)
     loomta_sigpipe_restore(&guard);
 }
 
+void loomta_engine_cancel_all(struct loomta_engine *engine, struct loomta_mailbox *mailbox)
+{
+    struct loomta_job *queued;
+
+    while ((queued = loomta_lane_pop(&mailbox->lane)))
+        end_queued(queued, LOOMTA_ABORT_CANCELED);
+    for (struct loomta_job *job = engine->jobs, *next; job; job = next) {
+        next = job->next;
+        if (job->mailbox == mailbox)
+            loomta_engine_cancel(engine, job);
+    }
+}
+
 void loomta_engine_free(struct loomta_engine *engine)
 {
     struct loomta_sigpipe guard;
 
     if (!engine)
         return;
-    while (engine->jobs)
-        loomta_engine_cancel(engine, engine->jobs);
+    while (engine->jobs) {
+        struct loomta_mailbox *mailbox = engine->jobs->mailbox;
+        if (!mailbox) {
+            loomta_engine_cancel(engine, engine->jobs);
+            continue;
+        }
+        loomta_mailbox_hold(mailbox);
+        loomta_engine_cancel_all(engine, mailbox);
+        loomta_mailbox_release(mailbox);
+    }
     if (loomta_engine_is_ours(engine)) {
         loomta_sigpipe_block(&guard);
         curl_multi_cleanup(engine->multi);

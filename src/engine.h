@@ -1,6 +1,6 @@
 /* Runs jobs: one curl_multi, whose connections and TLS sessions stay for the next job, and one step. A blocking call
- * steps it on the caller's thread; a worker thread would be a loop around the same step.
- * One thread at a time. SPDX-License-Identifier: MIT */
+ * steps it on the caller's thread; the worker's thread is a loop around the same step.
+ * One thread at a time, but for loomta_engine_interrupt. SPDX-License-Identifier: MIT */
 #ifndef LOOMTA_ENGINE_H
 #define LOOMTA_ENGINE_H
 
@@ -17,22 +17,30 @@ struct loomta_engine *loomta_engine_new(void);
 /* Is it of this process? */
 bool loomta_engine_is_ours(const struct loomta_engine *engine);
 
-/* Starts a new job, which stays the caller's and must stay where it is until it is done or withdrawn. A job that cannot
- * start is done at once. */
+/* Starts a new job, or lets it wait for its turn in its mailbox's lane; holds a reference until it is done. */
 void loomta_engine_submit(struct loomta_engine *engine, struct loomta_job *job);
 
-/* Works until a job changed its state or became hungry, or `timeout_ms` have passed (so without jobs it just waits).
- * Says whether one did.
+/* Works until the owner of a job has to hear something (its state changed, it became hungry, progress is due), or
+ * `timeout_ms` have passed (so without jobs it just waits). Says whether that was so.
  * SIGPIPE is kept from the calling thread. */
 bool loomta_engine_step(struct loomta_engine *engine, int timeout_ms);
 
-/* Wakes a job whose source has just been fed. */
+/* Makes a step return early, also one that has not begun yet. Any thread. */
+void loomta_engine_interrupt(struct loomta_engine *engine);
+
+/* Makes a step return also when one of these descriptors is ready; they are borrowed until this is called again. */
+void loomta_engine_watch(struct loomta_engine *engine, struct curl_waitfd *descriptors, unsigned count);
+
+/* Wakes a job whose source was fed. One that is still hungry is asked again a little later. */
 void loomta_engine_resume(struct loomta_engine *engine, struct loomta_job *job);
 
 /* Ends a job now, with code "canceled"; nothing happens to one that is done. */
 void loomta_engine_cancel(struct loomta_engine *engine, struct loomta_job *job);
 
-/* Cancels what still runs, closes all connections, frees the engine. Jobs stay their owners'. NULL is fine. */
+/* Ends all jobs of a mailbox, also those queued. The caller holds a reference on it. */
+void loomta_engine_cancel_all(struct loomta_engine *engine, struct loomta_mailbox *mailbox);
+
+/* Cancels what still runs, closes all connections, frees the engine. NULL is fine. */
 void loomta_engine_free(struct loomta_engine *engine);
 
 #endif

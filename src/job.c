@@ -3,56 +3,153 @@
 #include "job.h"
 
 #include "clock.h"
+#include "mailbox.h"
 #include "random.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 /* Below this a wasted body costs less than the round trip that asks first. */
 static const int64_t expect_from_bytes = 8 * 1024 * 1024;
+
+/* How often an owner hears of progress. */
+enum { PROGRESS_US = 50 * 1000 };
+
+struct loomta_job *loomta_job_new(const struct loomta_request *request, struct loomta_body *body,
+                                  struct loomta_mailbox *mailbox)
+{
+    static atomic_ullong last_id;
+    struct loomta_job *job = calloc(1, sizeof *job);
+
+    if (!job)
+        return NULL;
+    job->request = loomta_request_copy(request);
+    if (!job->request) {
+        free(job);
+        return NULL;
+    }
+    atomic_init(&job->references, 1);
+    job->process = getpid();
+    job->id = atomic_fetch_add(&last_id, 1) + 1;
+    job->waiter_fd = -1;
+    job->bell = LOOMTA_BELL_CLOSED;
+    pthread_mutex_init(&job->lock, NULL);
+    job->transfer.body = *body;
+    *body = (struct loomta_body){0};
+    if (mailbox) {
+        loomta_mailbox_hold(mailbox);
+        job->mailbox = mailbox;
+        job->transfer.body.source.guard = &job->lock;
+    }
+    return job;
+}
+
+void loomta_job_hold(struct loomta_job *job)
+{
+    atomic_fetch_add(&job->references, 1);
+}
+
+void loomta_job_release(struct loomta_job *job)
+{
+    if (!job || atomic_fetch_sub(&job->references, 1) != 1)
+        return;
+    loomta_transfer_close(&job->transfer);
+    loomta_request_free(job->request);
+    loomta_outcome_clear(&job->seen.outcome);
+    loomta_bell_close(&job->bell);
+    loomta_mailbox_release(job->mailbox);
+    pthread_mutex_destroy(&job->lock);
+    free(job);
+}
+
+/* --- the engine's side ------------------------------------------------------------------------------------------ */
 
 static bool should_expect(const struct loomta_job *job)
 {
     int64_t size = loomta_body_size(&job->transfer.body);
 
-    if (!job->transfer.content_type || job->failure.without_expect)
+    if (!job->transfer.content_type || job->without_expect)
         return false;
     /* A body that broke half-way may have been an early refusal whose answer got lost: ask first the second time. */
     return size < 0 || size >= expect_from_bytes || (job->attempts > 0 && job->transfer.body.handed > 0);
 }
 
-static void finish(struct loomta_job *job)
+/* Publishes the outcome of what has just ended. */
+static void conclude(struct loomta_job *job, struct loomta_failure failure, CURLcode result, int64_t now_us)
 {
-    job->state = LOOMTA_JOB_DONE;
-    job->ended_us = loomta_now_us();
-    job->maybe_stored |= job->failure.possibly_stored;
-    if (job->failure.code && job->maybe_stored) {
-        job->failure.possibly_stored = true;
-        job->failure.retryable = false;
+    struct loomta_outcome outcome = {0};
+
+    loomta_outcome_record(&outcome, &job->transfer, result);
+    job->maybe_stored |= failure.possibly_stored;
+    if (job->state == LOOMTA_JOB_DONE && failure.code && job->maybe_stored) {
+        failure.possibly_stored = true;
+        failure.retryable = false;
     }
+    outcome.failure = failure;
+    outcome.attempts = job->attempts;
+    outcome.duration_us = now_us - job->submitted_us;
+    outcome.retry_in_us = job->state == LOOMTA_JOB_WAITING ? job->retry_at_us - now_us : -1;
+    if (job->state == LOOMTA_JOB_DONE) {
+        loomta_transfer_close(&job->transfer);
+        loomta_request_free(job->request);
+        job->request = NULL;
+    }
+
+    pthread_mutex_lock(&job->lock);
+    loomta_outcome_clear(&job->seen.outcome);
+    job->seen.outcome = outcome;
+    job->seen.ended++;
+    pthread_mutex_unlock(&job->lock);
 }
 
-bool loomta_job_begin(struct loomta_job *job, bool may_expect)
+/* Ends a job that cannot go on, whatever the policy. */
+static bool give_up(struct loomta_job *job, struct loomta_failure failure, CURLcode result)
 {
-    if (job->attempts == 0)
-        job->began_us = loomta_now_us();
-    if (!loomta_transfer_begin(&job->transfer, may_expect && should_expect(job))) {
-        job->failure = (struct loomta_failure){"file_read_failed", "input", "the source cannot be read again",
-                                               .retry_after_ms = -1};
-        finish(job);
-        return false;
+    failure.retryable = false;
+    job->state = LOOMTA_JOB_DONE;
+    conclude(job, failure, result, loomta_now_us());
+    return false;
+}
+
+static struct loomta_failure no_longer_readable(const struct loomta_job *job)
+{
+    struct loomta_end end = {
+        .abort = LOOMTA_ABORT_SOURCE, .source_error = job->transfer.body.source.error, .retry_after_ms = -1};
+
+    if (end.source_error != LOOMTA_SOURCE_OK)
+        return loomta_failure_classify(&end);
+    return (struct loomta_failure){"file_read_failed", "input", "the source cannot be read again",
+                                   .retry_after_ms = -1};
+}
+
+/* What waited until its turn: the handle, and the file. */
+static bool set_up(struct loomta_job *job)
+{
+    CURLcode result = loomta_transfer_open(&job->transfer, job->request);
+
+    if (result == CURLE_OK)
+        result = curl_easy_setopt(job->transfer.easy, CURLOPT_PRIVATE, job);
+    if (result != CURLE_OK) {
+        struct loomta_end end = {.result = result, .retry_after_ms = -1};
+        return give_up(job, loomta_failure_classify(&end), result);
     }
+    return loomta_source_unpark(&job->transfer.body.source) || give_up(job, no_longer_readable(job), CURLE_OK);
+}
+
+bool loomta_job_begin(struct loomta_job *job, bool may_expect, int64_t buffer_bytes)
+{
+    if (job->attempts == 0) {
+        job->began_us = loomta_now_us();
+        if (!set_up(job))
+            return false;
+    }
+    if (!loomta_transfer_begin(&job->transfer, may_expect && should_expect(job), buffer_bytes))
+        return give_up(job, no_longer_readable(job), CURLE_OK);
     job->attempts++;
     job->state = LOOMTA_JOB_RUNNING;
+    job->told_us = job->told_sent = 0;
     return true;
-}
-
-void loomta_job_fail(struct loomta_job *job, CURLcode result)
-{
-    struct loomta_end end = {.result = result, .retry_after_ms = -1};
-
-    job->result = result;
-    job->failure = loomta_failure_classify(&end);
-    job->failure.retryable = false;
-    job->began_us = loomta_now_us();
-    finish(job);
 }
 
 void loomta_job_end_attempt(struct loomta_job *job, CURLcode result, enum loomta_abort abort)
@@ -61,20 +158,42 @@ void loomta_job_end_attempt(struct loomta_job *job, CURLcode result, enum loomta
 
     if (abort != LOOMTA_ABORT_NONE)
         job->transfer.abort = abort;
-    job->result = result;
-    job->ended_us = now_us;
     struct loomta_end end = loomta_transfer_end(&job->transfer, result);
-    job->failure = loomta_failure_classify(&end);
-    job->maybe_stored |= job->failure.possibly_stored;
-
-    delay_ms = loomta_retry_delay(&job->policy, &job->failure, loomta_source_can_rewind(&job->transfer.body.source),
+    struct loomta_failure failure = loomta_failure_classify(&end);
+    job->without_expect = failure.without_expect;
+    delay_ms = loomta_retry_delay(&job->policy, &failure, loomta_source_can_rewind(&job->transfer.body.source),
                                   job->attempts, (now_us - job->began_us) / 1000, loomta_random_unit());
-    if (delay_ms == LOOMTA_RETRY_STOP) {
-        finish(job);
-        return;
+    /* A retry that would begin after the deadline is not worth the wait. */
+    if (delay_ms == LOOMTA_RETRY_STOP || now_us + delay_ms * 1000 >= loomta_job_deadline_us(job)) {
+        job->state = LOOMTA_JOB_DONE;
+    } else {
+        job->state = LOOMTA_JOB_WAITING;
+        job->retry_at_us = now_us + delay_ms * 1000;
     }
-    job->state = LOOMTA_JOB_WAITING;
-    job->retry_at_us = now_us + delay_ms * 1000;
+    conclude(job, failure, result, now_us);
+}
+
+void loomta_job_publish(struct loomta_job *job)
+{
+    int64_t sent = job->state == LOOMTA_JOB_DONE ? 0 : loomta_transfer_sent(&job->transfer);
+
+    pthread_mutex_lock(&job->lock);
+    job->seen.state = job->state;
+    job->seen.attempts = job->attempts;
+    job->seen.sent = job->state == LOOMTA_JOB_DONE ? job->seen.outcome.sent : sent;
+    pthread_mutex_unlock(&job->lock);
+}
+
+void loomta_job_tell(struct loomta_job *job)
+{
+    if (!job->mailbox)
+        return;
+    loomta_mailbox_post(job->mailbox, job);
+    pthread_mutex_lock(&job->lock);
+    loomta_bell_ring(&job->bell);
+    pthread_mutex_unlock(&job->lock);
+    if (job->waiter_fd >= 0)
+        (void)!send(job->waiter_fd, "!", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 /* When the connection counts as idle, unless something moves until then. */
@@ -90,9 +209,24 @@ static int64_t idle_at_us(const struct loomta_job *job)
     return transfer->moved_us + limit_us;
 }
 
-static int64_t deadline_us(const struct loomta_job *job)
+int64_t loomta_job_deadline_us(const struct loomta_job *job)
 {
-    return job->timeout_ms > 0 ? job->began_us + job->timeout_ms * 1000 : INT64_MAX;
+    return job->timeout_ms > 0 ? job->submitted_us + job->timeout_ms * 1000 : INT64_MAX;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* When loomta_job_has_news will say yes. */
+static int64_t news_at_us(const struct loomta_job *job)
+{
+    int64_t at_us = INT64_MAX;
+
+    if (job->wants_progress && loomta_transfer_sent(&job->transfer) != job->told_sent)
+        at_us = job->told_us + PROGRESS_US;
+    return job->transfer.paused ? earlier(at_us, job->transfer.hungry_at_us) : at_us;
 }
 
 int64_t loomta_job_due_us(const struct loomta_job *job)
@@ -101,23 +235,106 @@ int64_t loomta_job_due_us(const struct loomta_job *job)
         return job->retry_at_us;
     if (job->state != LOOMTA_JOB_RUNNING)
         return INT64_MAX;
-    int64_t idle_us = idle_at_us(job), end_us = deadline_us(job);
-    return idle_us < end_us ? idle_us : end_us;
+    return earlier(news_at_us(job), earlier(idle_at_us(job), loomta_job_deadline_us(job)));
 }
 
 enum loomta_abort loomta_job_overdue(const struct loomta_job *job, int64_t now_us)
 {
     if (job->state != LOOMTA_JOB_RUNNING)
         return LOOMTA_ABORT_NONE;
-    if (deadline_us(job) <= now_us)
+    if (loomta_job_deadline_us(job) <= now_us)
         return LOOMTA_ABORT_DEADLINE;
     if (idle_at_us(job) <= now_us)
         return LOOMTA_ABORT_IDLE;
     return LOOMTA_ABORT_NONE;
 }
 
-void loomta_job_close(struct loomta_job *job)
+bool loomta_job_has_news(struct loomta_job *job, int64_t now_us)
 {
-    loomta_transfer_close(&job->transfer);
-    job->state = LOOMTA_JOB_DONE;
+    int64_t sent;
+    bool hungry, progress;
+
+    if (job->state != LOOMTA_JOB_RUNNING)
+        return false;
+    sent = loomta_transfer_sent(&job->transfer);
+    progress = job->wants_progress && sent != job->told_sent && now_us >= job->told_us + PROGRESS_US;
+    hungry = job->transfer.paused && now_us >= job->transfer.hungry_at_us;
+    if (progress) {
+        job->told_us = now_us;
+        job->told_sent = sent;
+    }
+    /* Said once: an owner who has nothing yet must not spin, and says when it wants to be asked again. */
+    if (hungry)
+        job->transfer.hungry_at_us = INT64_MAX;
+
+    pthread_mutex_lock(&job->lock);
+    job->seen.sent = sent;
+    job->seen.progress_due |= progress;
+    pthread_mutex_unlock(&job->lock);
+    return hungry || progress;
+}
+
+/* --- the owner's side ------------------------------------------------------------------------------------------- */
+
+bool loomta_job_is_foreign(const struct loomta_job *job)
+{
+    return job->mailbox && job->process != getpid();
+}
+
+struct loomta_job_view loomta_job_look(struct loomta_job *job)
+{
+    struct loomta_job_view view = {.state = LOOMTA_JOB_DONE};
+
+    /* The worker may have held the lock at the moment of the fork. */
+    if (loomta_job_is_foreign(job))
+        return view;
+    pthread_mutex_lock(&job->lock);
+    view = (struct loomta_job_view){
+        .state = job->seen.state,
+        .attempts = job->seen.attempts,
+        .ended = job->seen.ended,
+        .sent = job->seen.sent,
+        .progress_due = job->seen.progress_due,
+    };
+    job->seen.progress_due = false;
+    if (job->bell.read_fd >= 0 && view.state != LOOMTA_JOB_DONE)
+        loomta_bell_silence(&job->bell);
+    pthread_mutex_unlock(&job->lock);
+    view.hungry = view.state == LOOMTA_JOB_RUNNING && loomta_source_hungry(&job->transfer.body.source);
+    return view;
+}
+
+void loomta_job_take_outcome(struct loomta_job *job, struct loomta_outcome *outcome)
+{
+    *outcome = (struct loomta_outcome){0};
+    if (loomta_job_is_foreign(job)) {
+        struct loomta_end end = {.abort = LOOMTA_ABORT_CANCELED, .retry_after_ms = -1};
+        outcome->failure = loomta_failure_classify(&end);
+        outcome->total = -1;
+        return;
+    }
+    pthread_mutex_lock(&job->lock);
+    *outcome = job->seen.outcome;
+    job->seen.outcome.body = (struct loomta_buffer){0};
+    pthread_mutex_unlock(&job->lock);
+}
+
+bool loomta_job_ring_on(struct loomta_job *job, const struct loomta_bell *bell)
+{
+    struct loomta_bell own;
+
+    if (!loomta_bell_duplicate(bell, &own))
+        return false;
+    pthread_mutex_lock(&job->lock);
+    struct loomta_bell before = job->bell;
+    job->bell = own;
+    loomta_bell_ring(&own); /* something may have happened already */
+    pthread_mutex_unlock(&job->lock);
+    loomta_bell_close(&before);
+    return true;
+}
+
+void loomta_job_revoke(struct loomta_job *job)
+{
+    loomta_source_revoke(&job->transfer.body.source);
 }

@@ -27,7 +27,7 @@ int loomta_lua_engine(lua_State *L)
 /* engine:submit(source | nil, spec) → job; takes the source over */
 static int submit(lua_State *L)
 {
-    return loomta_lua_submit(L, check_engine(L));
+    return loomta_lua_submit(L, check_engine(L), NULL);
 }
 
 /* engine:step(ms) → did a job change its state or become hungry? */

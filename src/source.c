@@ -4,6 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -38,7 +41,15 @@ static bool failed_errno(struct loomta_source *source)
     }
 }
 
-/* Takes `fd` over; closes it when it is not a regular file. */
+/* Is an open file what the source was when it was opened first? */
+static bool is_unchanged(const struct loomta_source *source, const struct stat *status)
+{
+    return status->st_size == source->size && status->st_mtim.tv_sec == source->modified.tv_sec &&
+           status->st_mtim.tv_nsec == source->modified.tv_nsec && status->st_dev == source->device &&
+           status->st_ino == source->inode;
+}
+
+/* Takes `fd` over; closes it when it is not a regular file, or not the one that was parked. */
 static bool adopt(struct loomta_source *source, int fd)
 {
     struct stat status;
@@ -47,23 +58,32 @@ static bool adopt(struct loomta_source *source, int fd)
         failed_errno(source);
     } else if (!S_ISREG(status.st_mode)) {
         failed(source, LOOMTA_SOURCE_NOT_REGULAR, S_ISDIR(status.st_mode) ? EISDIR : 0);
+    } else if (source->kind == LOOMTA_SOURCE_FILE && !is_unchanged(source, &status)) {
+        failed(source, LOOMTA_SOURCE_CHANGED, 0);
     } else {
         source->kind = LOOMTA_SOURCE_FILE;
         source->fd = fd;
         source->size = status.st_size;
         source->modified = status.st_mtim;
+        source->device = status.st_dev;
+        source->inode = status.st_ino;
         return true;
     }
     close(fd);
     return false;
 }
 
-bool loomta_source_open_file(struct loomta_source *source, const char *path)
+static bool open_path(struct loomta_source *source, const char *path)
 {
-    *source = (struct loomta_source){0};
     /* O_NONBLOCK: opening a FIFO without a writer must not wait for one. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     return fd < 0 ? failed_errno(source) : adopt(source, fd);
+}
+
+bool loomta_source_open_file(struct loomta_source *source, const char *path)
+{
+    *source = (struct loomta_source){0};
+    return open_path(source, path);
 }
 
 bool loomta_source_open_descriptor(struct loomta_source *source, int fd)
@@ -84,17 +104,83 @@ void loomta_source_open_chunks(struct loomta_source *source, int64_t size)
     *source = (struct loomta_source){.kind = LOOMTA_SOURCE_CHUNKS, .size = size};
 }
 
-void loomta_source_feed(struct loomta_source *source, const char *bytes, size_t length)
+static void lock(const struct loomta_source *source)
 {
-    source->bytes = bytes;
-    source->length = bytes ? length : 0;
-    source->taken = 0;
-    source->ended = bytes == NULL;
+    if (source->guard)
+        pthread_mutex_lock(source->guard);
+}
+
+static void unlock(const struct loomta_source *source)
+{
+    if (source->guard)
+        pthread_mutex_unlock(source->guard);
+}
+
+static bool wants_chunk(const struct loomta_source *source)
+{
+    return source->kind == LOOMTA_SOURCE_CHUNKS && !source->ended && source->taken == source->length;
+}
+
+bool loomta_source_feed(struct loomta_source *source, const char *bytes, size_t length)
+{
+    lock(source);
+    bool wanted = wants_chunk(source);
+    if (wanted) {
+        source->bytes = bytes;
+        source->length = bytes ? length : 0;
+        source->taken = 0;
+        source->ended = bytes == NULL;
+    }
+    unlock(source);
+    return wanted;
 }
 
 bool loomta_source_hungry(const struct loomta_source *source)
 {
-    return source->kind == LOOMTA_SOURCE_CHUNKS && !source->ended && source->taken == source->length;
+    lock(source);
+    bool hungry = wants_chunk(source);
+    unlock(source);
+    return hungry;
+}
+
+void loomta_source_revoke(struct loomta_source *source)
+{
+    lock(source);
+    source->bytes = NULL;
+    source->length = source->taken = 0;
+    unlock(source);
+}
+
+/* `path` as it reads from any folder; NULL: out of memory, or the folder is gone. For the caller to free. */
+static char *absolute(const char *path)
+{
+    char folder[PATH_MAX] = "";
+
+    if (path[0] != '/' && !getcwd(folder, sizeof folder))
+        return NULL;
+    size_t size = strlen(folder) + 1 + strlen(path) + 1;
+    char *whole = malloc(size);
+    if (whole)
+        snprintf(whole, size, "%s%s%s", folder, folder[0] ? "/" : "", path);
+    return whole;
+}
+
+void loomta_source_park(struct loomta_source *source, const char *path)
+{
+    if (source->kind != LOOMTA_SOURCE_FILE || !(source->path = absolute(path)))
+        return;
+    close(source->fd);
+    source->fd = -1;
+}
+
+bool loomta_source_unpark(struct loomta_source *source)
+{
+    if (source->kind != LOOMTA_SOURCE_FILE || source->fd >= 0)
+        return true;
+    bool opened = open_path(source, source->path);
+    free(source->path);
+    source->path = NULL;
+    return opened;
 }
 
 /* pread until `length` bytes or the end of the file: a short read must not look like the end. */
@@ -130,6 +216,7 @@ ssize_t loomta_source_peek(struct loomta_source *source, void *into, size_t leng
     return (ssize_t)length;
 }
 
+/* This and read_memory run under the guard. */
 static ssize_t read_chunk(struct loomta_source *source, void *into, size_t length)
 {
     if (source->ended) {
@@ -153,30 +240,46 @@ static ssize_t read_chunk(struct loomta_source *source, void *into, size_t lengt
     return (ssize_t)length;
 }
 
+static ssize_t read_memory(struct loomta_source *source, void *into, size_t length)
+{
+    if (!source->bytes) { /* revoked */
+        failed(source, LOOMTA_SOURCE_READ_FAILED, 0);
+        return -1;
+    }
+    memcpy(into, source->bytes + source->position, length);
+    return (ssize_t)length;
+}
+
+static ssize_t read_borrowed(struct loomta_source *source, void *into, size_t length)
+{
+    lock(source);
+    ssize_t got =
+        source->kind == LOOMTA_SOURCE_CHUNKS ? read_chunk(source, into, length) : read_memory(source, into, length);
+    unlock(source);
+    return got;
+}
+
 ssize_t loomta_source_read(struct loomta_source *source, void *into, size_t length)
 {
     ssize_t got;
 
     if (source->error != LOOMTA_SOURCE_OK)
         return -1;
-    if (source->kind == LOOMTA_SOURCE_CHUNKS) {
-        got = read_chunk(source, into, length);
-    } else {
+    if (source->kind != LOOMTA_SOURCE_CHUNKS) {
         int64_t left = source->size - source->position;
         if ((int64_t)length > left)
             length = (size_t)left;
         if (length == 0)
             return 0;
-        if (source->kind == LOOMTA_SOURCE_FILE) {
-            got = read_file(source, into, length, source->position);
-            if (got == 0) {
-                failed(source, LOOMTA_SOURCE_CHANGED, 0);
-                return -1;
-            }
-        } else {
-            memcpy(into, source->bytes + source->position, length);
-            got = (ssize_t)length;
+    }
+    if (source->kind == LOOMTA_SOURCE_FILE) {
+        got = read_file(source, into, length, source->position);
+        if (got == 0) {
+            failed(source, LOOMTA_SOURCE_CHANGED, 0);
+            return -1;
         }
+    } else {
+        got = read_borrowed(source, into, length);
     }
     if (got > 0)
         source->position += got;
@@ -191,10 +294,7 @@ bool loomta_source_verify(struct loomta_source *source)
         return source->error == LOOMTA_SOURCE_OK;
     if (fstat(source->fd, &status) != 0)
         return failed(source, LOOMTA_SOURCE_READ_FAILED, errno);
-    if (status.st_size != source->size || status.st_mtim.tv_sec != source->modified.tv_sec ||
-        status.st_mtim.tv_nsec != source->modified.tv_nsec)
-        return failed(source, LOOMTA_SOURCE_CHANGED, 0);
-    return true;
+    return is_unchanged(source, &status) || failed(source, LOOMTA_SOURCE_CHANGED, 0);
 }
 
 bool loomta_source_can_rewind(const struct loomta_source *source)
@@ -212,10 +312,14 @@ bool loomta_source_rewind(struct loomta_source *source)
 
 void loomta_source_close(struct loomta_source *source)
 {
-    if (source->kind == LOOMTA_SOURCE_FILE)
+    if (source->kind == LOOMTA_SOURCE_FILE && source->fd >= 0)
         close(source->fd);
+    free(source->path);
+    source->path = NULL;
+    lock(source);
     source->kind = LOOMTA_SOURCE_CLOSED;
     source->bytes = NULL;
     source->length = source->taken = 0;
     source->ended = true;
+    unlock(source);
 }

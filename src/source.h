@@ -3,6 +3,7 @@
 #ifndef LOOMTA_SOURCE_H
 #define LOOMTA_SOURCE_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,10 +31,15 @@ struct loomta_source {
     int64_t size;     /* bytes in all, -1 when not known */
     int64_t position; /* bytes handed out */
 
-    int fd; /* file: owned */
+    int fd; /* file: owned; -1 while it is parked */
     struct timespec modified;
+    dev_t device;
+    ino_t inode;
+    char *path; /* parked: owned, absolute */
 
-    const char *bytes; /* memory: all of it; chunks: the current one. Borrowed, must outlive its use. */
+    /* Borrowed bytes: what lends them and what reads them may be different threads. */
+    pthread_mutex_t *guard; /* held while they are read or replaced; NULL: one thread does both. Not owned. */
+    const char *bytes;      /* memory: all of it; chunks: the current one. Must outlive its use, or be revoked. */
     size_t length;
     size_t taken; /* of the current chunk */
     bool ended;   /* chunks: no more will be fed */
@@ -54,11 +60,23 @@ void loomta_source_open_memory(struct loomta_source *source, const char *bytes, 
 /* `size` is what the chunks will add up to, or -1. */
 void loomta_source_open_chunks(struct loomta_source *source, int64_t size);
 
-/* Gives the next chunk, borrowed until it is taken; NULL says that there are no more. Only when hungry. */
-void loomta_source_feed(struct loomta_source *source, const char *bytes, size_t length);
+/* Gives the next chunk, borrowed until it is taken; NULL says that there are no more. False, and nothing happens, unless
+ * it is hungry. */
+bool loomta_source_feed(struct loomta_source *source, const char *bytes, size_t length);
 
 /* A chunk is wanted. */
 bool loomta_source_hungry(const struct loomta_source *source);
+
+/* Takes back what was lent: it is not read any more once this returns. Reading on is an error. */
+void loomta_source_revoke(struct loomta_source *source);
+
+/* Closes the file that was opened as `path` until loomta_source_unpark, for a source that has to wait its turn; the working
+ * folder may change meanwhile. Without memory it just stays open. */
+void loomta_source_park(struct loomta_source *source, const char *path);
+
+/* Opens a parked file again; nothing to do for any other source. False when it is gone or another one: see
+ * source->error. */
+bool loomta_source_unpark(struct loomta_source *source);
 
 /* Copies up to `length` bytes from the start without taking them: for recognition. Not for chunks. -1: an error. */
 ssize_t loomta_source_peek(struct loomta_source *source, void *into, size_t length);

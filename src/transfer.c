@@ -52,6 +52,7 @@ static size_t on_read(char *into, size_t size, size_t count, void *user)
         return (size_t)got;
     if (got == LOOMTA_SOURCE_STARVED) {
         transfer->paused = true;
+        transfer->hungry_at_us = 0;
         return CURL_READFUNC_PAUSE;
     }
     transfer->abort = LOOMTA_ABORT_SOURCE;
@@ -141,12 +142,14 @@ static int on_progress(void *user, curl_off_t download_total, curl_off_t downloa
 
 /* libcurl allocates the buffer for each transfer: as large as pays off, no larger than the body, and small enough that a
  * rate limit moves in small steps. */
-static long upload_buffer_size(int64_t body_size, int64_t max_bytes_per_sec)
+static long upload_buffer_size(int64_t body_size, int64_t max_bytes_per_sec, int64_t most)
 {
     int64_t size = body_size < 0 ? 256 * 1024 : body_size;
 
     if (max_bytes_per_sec > 0 && size > max_bytes_per_sec / 10)
         size = max_bytes_per_sec / 10;
+    if (size > most)
+        size = most;
     if (size < MIN_UPLOAD_BUFFER)
         size = MIN_UPLOAD_BUFFER;
     return size > MAX_UPLOAD_BUFFER ? (long)MAX_UPLOAD_BUFFER : (long)size;
@@ -198,18 +201,12 @@ static CURLcode set_options(struct loomta_transfer *transfer, const struct loomt
     if (request->max_bytes_per_sec > 0)
         SET(MAX_SEND_SPEED_LARGE, (curl_off_t)request->max_bytes_per_sec);
     if (request->content_type) {
-        int64_t size = loomta_body_size(&transfer->body);
         SET(POST, 1L);
-        SET(POSTFIELDSIZE_LARGE, (curl_off_t)size);
+        SET(POSTFIELDSIZE_LARGE, (curl_off_t)loomta_body_size(&transfer->body));
         SET(READFUNCTION, on_read);
         SET(READDATA, transfer);
         SET(SEEKFUNCTION, on_seek);
         SET(SEEKDATA, transfer);
-        long buffer = upload_buffer_size(size, request->max_bytes_per_sec);
-        SET(UPLOAD_BUFFERSIZE, buffer);
-        /* Held back by our own limit, a buffer may take this long to go: two of them, for the rounding. */
-        if (request->max_bytes_per_sec > 0)
-            transfer->pace_us = 2 * (int64_t)buffer * 1000000 / request->max_bytes_per_sec;
     }
     if (strcmp(request->method, request->content_type ? "POST" : "GET") != 0)
         SET(CUSTOMREQUEST, request->method);
@@ -249,38 +246,42 @@ static void link_headers(struct loomta_transfer *transfer)
     }
 }
 
-bool loomta_transfer_open(struct loomta_transfer *transfer, const struct loomta_request *request,
-                          struct loomta_body *body, CURLcode *result)
+CURLcode loomta_transfer_open(struct loomta_transfer *transfer, const struct loomta_request *request)
 {
-    transfer->body = *body;
-    *body = (struct loomta_body){0};
-    transfer->answer.body.limit = request->max_response_bytes;
+    CURLcode result;
 
-    *result = CURLE_OUT_OF_MEMORY;
+    transfer->answer.body.limit = request->max_response_bytes;
+    transfer->max_bytes_per_sec = request->max_bytes_per_sec;
     if (request->api_key && !(transfer->authorization = header_line("Authorization: Bearer ", request->api_key)))
-        return false;
+        return CURLE_OUT_OF_MEMORY;
     if (request->content_type && !(transfer->content_type = header_line("Content-Type: ", request->content_type)))
-        return false;
+        return CURLE_OUT_OF_MEMORY;
     transfer->easy = curl_easy_init();
     if (!transfer->easy)
-        return false;
+        return CURLE_OUT_OF_MEMORY;
     link_headers(transfer);
-    *result = curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
-    if (*result == CURLE_OK)
-        *result = set_options(transfer, request);
-    return *result == CURLE_OK;
+    result = curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
+    return result == CURLE_OK ? set_options(transfer, request) : result;
 }
 
-bool loomta_transfer_begin(struct loomta_transfer *transfer, bool expect_continue)
+bool loomta_transfer_begin(struct loomta_transfer *transfer, bool expect_continue, int64_t buffer_bytes)
 {
     if (!loomta_body_rewind(&transfer->body))
         return false;
+    if (transfer->content_type) {
+        long buffer = upload_buffer_size(loomta_body_size(&transfer->body), transfer->max_bytes_per_sec, buffer_bytes);
+        /* Refused, libcurl's default stays: slower, not wrong. */
+        curl_easy_setopt(transfer->easy, CURLOPT_UPLOAD_BUFFERSIZE, buffer);
+        /* Held back by our own limit, a buffer may take this long to go: two of them, for the rounding. */
+        if (transfer->max_bytes_per_sec > 0)
+            transfer->pace_us = 2 * (int64_t)buffer * 1000000 / transfer->max_bytes_per_sec;
+    }
     loomta_answer_clear(&transfer->answer);
     transfer->answered_us = 0;
     transfer->connected = false;
     transfer->abort = LOOMTA_ABORT_NONE;
     transfer->error[0] = '\0';
-    transfer->paused = transfer->hunger_told = false;
+    transfer->paused = false;
     transfer->expect_sent = expect_continue;
     transfer->headers[0].data = expect_continue ? "Expect: 100-continue" : "Expect:";
     transfer->uploaded = transfer->downloaded = 0;
@@ -290,7 +291,7 @@ bool loomta_transfer_begin(struct loomta_transfer *transfer, bool expect_continu
 
 CURLcode loomta_transfer_resume(struct loomta_transfer *transfer)
 {
-    transfer->paused = transfer->hunger_told = false;
+    transfer->paused = false;
     transfer->moved_us = loomta_now_us(); /* the wait was for the source, not for the network */
     return curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
 }

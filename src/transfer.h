@@ -7,22 +7,11 @@
 #include "answer.h"
 #include "body.h"
 #include "failure.h"
+#include "request.h"
 
 #include <curl/curl.h>
 #include <stdbool.h>
 #include <stdint.h>
-
-/* What a transfer is made from. Strings are borrowed for the time of loomta_transfer_open only; NULL: not given. */
-struct loomta_request {
-    const char *method, *url;
-    const char *api_key;      /* sent as a Bearer token, copied to memory that is wiped */
-    const char *content_type; /* of the body; NULL: the request has none */
-    const char *user_agent, *proxy, *ca_file, *ca_path, *client_cert, *client_key;
-    bool verify;                                   /* the server's certificate and name */
-    bool direct;                                   /* ignore the environment's proxies */
-    int64_t connect_timeout_ms, max_bytes_per_sec; /* 0: libcurl's default, no limit */
-    size_t max_response_bytes;
-};
 
 #define LOOMTA_HEADER_COUNT 5
 
@@ -41,25 +30,26 @@ struct loomta_transfer {
     enum loomta_abort abort;
     bool expect_sent;
     bool paused;                   /* the source is starved … */
-    bool hunger_told;              /* … and the engine's step has said so */
+    int64_t hungry_at_us;          /* … and its owner is to be asked from then on; INT64_MAX: has been */
     bool connected;                /* the connection is ready for the request */
     int64_t began_us, answered_us; /* answered: the final status line came, 0: not yet */
     int64_t moved_us;              /* the last time that a byte moved, either way */
     int64_t uploaded, downloaded;
-    int64_t pace_us; /* how long our own rate limit may hold bytes back */
+    int64_t max_bytes_per_sec; /* 0: no limit */
+    int64_t pace_us;           /* how long that limit may hold bytes back */
     struct loomta_answer answer;
 };
 
 /* Sets up libcurl once a process. Any thread. False when libcurl refuses. */
 bool loomta_transfer_global_init(void);
 
-/* Fills a zeroed transfer. Takes `body` over, also when it fails: false with a CURLcode in *result. */
-bool loomta_transfer_open(struct loomta_transfer *transfer, const struct loomta_request *request,
-                          struct loomta_body *body, CURLcode *result);
+/* Fills a transfer that holds nothing but its body. The request is borrowed for this call only. CURLE_OK, or what went
+ * wrong: then it is to be closed. */
+CURLcode loomta_transfer_open(struct loomta_transfer *transfer, const struct loomta_request *request);
 
-/* Makes it ready for an attempt: body at its first byte, answer empty. False when the body cannot go back or memory is
- * short. */
-bool loomta_transfer_begin(struct loomta_transfer *transfer, bool expect_continue);
+/* Makes it ready for an attempt: body at its first byte, answer empty. `buffer_bytes` is the most that may be read ahead of
+ * the network. False when the body cannot go back. */
+bool loomta_transfer_begin(struct loomta_transfer *transfer, bool expect_continue, int64_t buffer_bytes);
 
 /* Wakes a transfer that paused for a starved source. After a failure it must be ended: libcurl 7.88 divides by zero when
  * it is asked to resume once more. */

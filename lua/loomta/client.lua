@@ -1,19 +1,28 @@
---- A client: the settings, and the engine whose connections its calls share.
+--- A client: the settings, and the engines whose connections its calls share: one of its own for calls that block, and the
+--- process's worker for jobs.
 -- SPDX-License-Identifier: MIT
 local config = require "loomta.config"
 local core = require "loomta.core"
 local errors = require "loomta.errors"
+local job = require "loomta.job"
+local nginx = require "loomta.nginx"
 local operations = require "loomta.operations"
 local options = require "loomta.options"
-local reconcile = require "loomta.reconcile"
 local request = require "loomta.request"
 local response = require "loomta.response"
-local run = require "loomta.run"
+
+local slice_ms = 250 -- how long a wait may keep the thread from Lua's hooks (Ctrl-C)
 
 ---@class loomta.Client
 ---@field private settings table the checked options over the defaults
 ---@field private inherit table the metatable by which a call's settings fall back on these
----@field private engine userdata?
+---@field private engine userdata? runs the calls that block
+---@field private mailbox userdata? brings news of the jobs that the worker runs
+---@field private jobs table<integer, loomta.Job> those to poll for, by the id of the request that is on its way
+---@field private running integer how many there are
+---@field private live table<loomta.Job, boolean> all that have not ended; weak
+---@field private news integer[] ids that were taken out of the mailbox and not served yet
+---@field private raised table[] what callbacks raised and nobody has heard of, each in a table
 ---@field private found table<boolean, table> what config.find gave, by "the caller has a key"
 local Client = { __name = "loomta.Client" }
 Client.__index = Client
@@ -31,12 +40,21 @@ end
 ---@return loomta.Error?
 function client.new(given)
   if given ~= nil and type(given) ~= "table" then error("loomta.new takes a table of options, not a " .. type(given), 2) end
-  local checked, err = options.check(given or {})
+  local checked, err = options.check(given or {}, nil, "new")
   if not checked then return nil, err --[[@as loomta.Error]] end
   hide_key(checked)
   local settings = options.defaults()
   for name, value in pairs(checked) do settings[name] = value end
-  return setmetatable({ settings = settings, inherit = { __index = settings }, found = {} }, Client)
+  return setmetatable({
+    settings = settings,
+    inherit = { __index = settings },
+    found = {},
+    jobs = {},
+    running = 0,
+    live = setmetatable({}, { __mode = "k" }),
+    news = {},
+    raised = {},
+  }, Client)
 end
 
 --- Completes the settings of a call with key and host, from the environment where the caller gave none.
@@ -62,51 +80,13 @@ function Client:locate(settings)
   return base.url
 end
 
---- Turns what core reports before a retry into the error that the user's callback takes.
-local function retry_reporter(operation, job, settings)
-  local on_retry = settings.onRetry
-  return on_retry and function(attempt)
-    local result = job:result()
-    local _, err = response.read(operation, result, settings.apiKey)
-    on_retry(err, attempt, result.retryInMs)
-  end
-end
-
---- Sends a prepared operation and blocks until it has ended.
----@private
----@param operation loomta.Operation
----@param fields table checked
----@param settings table of this call
----@return table? value, loomta.Error? err, loomta.Info info, boolean? unknown stored or not, nobody can tell
-function Client:send(operation, fields, settings)
-  local source, err
-  if operation.multipart then
-    source, err = request.multipart(operation, fields, settings)
-    if not source then return nil, err, response.nothingSent() end
-  end
-  if not self.engine or not self.engine:isOurs() then self.engine = core.engine() end
-  local job = self.engine:submit(source and source.handle, settings)
-  local failed = run.toEnd(self.engine, job, source, {
-    onProgress = settings.onProgress,
-    onRetry = retry_reporter(operation, job, settings),
-  })
-  local result = job:result()
-  job:close()
-  local value, info
-  value, err, info = response.read(operation, result, settings.apiKey)
-  if failed then
-    failed.attempts = info.attempts
-    return nil, failed, info
-  end
-  return value, err, info, result.unknown
-end
-
 --- The settings and fields of a call, checked and complete.
 ---@private
+---@param purpose string? "start" for a job
 ---@return table? settings
 ---@return table fields the error when settings is nil
-function Client:prepare(operation, given)
-  local settings, fields = options.check(given, operation.fields)
+function Client:prepare(operation, given, purpose)
+  local settings, fields = options.check(given, operation.fields, purpose)
   if not settings then return nil, fields end
   hide_key(settings)
   setmetatable(settings, self.inherit)
@@ -119,24 +99,129 @@ function Client:prepare(operation, given)
   return settings, fields
 end
 
---- Performs one operation and blocks until it has ended.
+--- The engine or mailbox that is this process's own: a child of fork() needs new ones.
+---@private
+---@param kind "engine"|"mailbox"
+---@return userdata? runner
+---@return loomta.Error? err when the system does not give what it needs
+function Client:runner(kind)
+  local runner = self[kind]
+  if runner and runner:isOurs() then return runner end
+  if kind == "engine" then
+    runner = core.engine()
+  else
+    local why
+    runner, why = core.mailbox(self.settings.maxConnections)
+    if not runner then return nil, errors.outOfResources(why) end
+    self.jobs, self.running, self.news = {}, 0, {}
+  end
+  self[kind] = runner
+  return runner
+end
+
+--- Starts one operation. Raises what only a mistake in the program can cause, at the caller's caller's caller.
+---@private
+---@param kind "engine"|"mailbox" what runs it
+---@param purpose string? "start" for a job that the caller keeps
+---@return loomta.Job?
+---@return loomta.Error? err when it was refused here
+function Client:begin(name, given, kind, purpose)
+  if type(given) ~= "table" then error(("%s takes a table, not a %s"):format(purpose or name, type(given)), 4) end
+  if self.closed then error("the client is closed", 4) end
+  local operation = operations[name]
+  local settings, fields = self:prepare(operation, given, purpose)
+  if not settings then return nil, fields end
+  local started, err = job.start {
+    client = self, kind = kind, operation = operation, given = given, fields = fields, settings = settings,
+  }
+  if started then self.live[started] = true end
+  return started, err
+end
+
+--- Performs one operation and returns when it has ended: in nginx without blocking the process, elsewhere blocking.
 ---@private
 ---@return table? value, loomta.Error? err, loomta.Info info
 function Client:perform(name, given)
-  if type(given) ~= "table" then error(("%s takes a table, not a %s"):format(name, type(given)), 3) end
-  if self.closed then error("the client is closed", 3) end
-  local operation = operations[name]
-  local settings, fields = self:prepare(operation, given)
-  if not settings then return nil, fields, response.nothingSent() end
-
-  local began = os.time()
-  local value, err, info, unknown = self:send(operation, fields, settings)
-  if unknown and settings.reconcile and operation.multipart then
-    return reconcile.settle(self, {
-      operation = operation, given = given, fields = fields, settings = settings, began = began,
-    }, err, info)
+  local in_nginx = nginx.phase()
+  local started, err
+  if in_nginx then err = nginx.refusal() end
+  if not err then started, err = self:begin(name, given, in_nginx and "mailbox" or "engine") end
+  if not started then return nil, err, response.nothingSent() end
+  if not in_nginx then
+    started:run()
+  elseif self.mailbox then
+    self:drain() -- nobody may ever poll this client
   end
-  return value, err, info
+  return started:wait()
+end
+
+--- Takes the news out of the mailbox. Jobs that ended and have no callback to run need nobody's attention.
+---@private
+function Client:drain()
+  while true do
+    local id = self.mailbox:take()
+    if not id then return end
+    local polled = self.jobs[id]
+    if polled and polled:isOver() then
+      self:forget(polled)
+    elseif polled then
+      self.news[#self.news + 1] = id
+    end
+  end
+end
+
+--- Moves on all jobs that have news.
+---@private
+function Client:serve()
+  self:drain()
+  local news = self.news
+  self.news = {}
+  for _, id in ipairs(news) do
+    local polled = self.jobs[id]
+    if polled then self.raised[#self.raised + 1] = polled:advance() end
+  end
+end
+
+--- Waits for one job, serving the others meanwhile.
+---@private
+---@param awaited loomta.Job
+---@param timeout_ms number? none: until it has ended
+---@return table? raised what a callback raised, in a table
+function Client:waitFor(awaited, timeout_ms)
+  local until_ms = timeout_ms and core.now() + timeout_ms
+  while true do
+    local raised = awaited:advance()
+    if not raised then
+      self:serve()
+      raised = table.remove(self.raised, 1)
+    end
+    local left_ms = until_ms and until_ms - core.now() or slice_ms
+    if raised or awaited.outcome or left_ms <= 0 then return raised end
+    self.mailbox:wait(math.min(math.ceil(left_ms), slice_ms))
+  end
+end
+
+--- A job was started, or has another request on its way.
+---@private
+---@param exchange loomta.Exchange
+function Client:track(started, exchange)
+  local before = started.exchange
+  if before and self.jobs[before.id] == started then
+    self.jobs[before.id] = nil
+    self.jobs[exchange.id] = started
+  end
+  started.exchange = exchange
+end
+
+--- A job has ended.
+---@private
+function Client:forget(ended)
+  self.live[ended] = nil
+  local exchange = ended.exchange
+  if exchange and self.jobs[exchange.id] == ended then
+    self.jobs[exchange.id] = nil
+    self.running = self.running - 1
+  end
 end
 
 --- Uploads one image or video and waits for the answer.
@@ -159,12 +244,70 @@ function Client:listMedia(given)
   return list, err, info
 end
 
---- Closes the connections and wipes the key. The client cannot be used afterwards; closing it again does nothing.
+--- Starts an upload and returns at once. A thread of the process sends it; its callbacks run when this client is polled or a
+--- job is waited for. `file` must stay as it is until the job has ended.
+---@param given loomta.Upload as for `upload`, and `onDone`
+---@return loomta.Job? job nil when the upload was refused before anything was sent
+---@return loomta.Error? err
+---@return loomta.Info? info
+function Client:start(given)
+  local started, err, info = self:launch(given)
+  return started, err, info
+end
+
+---@private
+function Client:launch(given)
+  local started, err = self:begin("upload", given, "mailbox", "start")
+  if not started then return nil, err, response.nothingSent() end
+  self.jobs[started.exchange.id] = started
+  self.running = self.running + 1
+  self:drain()
+  return started
+end
+
+--- Runs the callbacks that are due: onProgress, onRetry, onDone, readers. What a callback raises is raised here, and its job is
+--- canceled.
+---@param timeoutMs integer? how long to wait for something to do; none: not at all
+---@return integer running how many started jobs have not ended
+function Client:poll(timeoutMs)
+  local timeout_ms = timeoutMs or 0
+  if type(timeout_ms) ~= "number" or timeout_ms < 0 then
+    error("timeoutMs must be a number of milliseconds, 0 or more", 2)
+  end
+  if timeout_ms > 0 and nginx.phase() then
+    error("in nginx, poll does not wait: leave timeoutMs out, or use job:wait", 2)
+  end
+  if not (self.mailbox and self.mailbox:isOurs()) then return 0 end
+  local until_ms = core.now() + timeout_ms
+  while self.running > 0 and #self.news == 0 and not self.raised[1] do
+    local left_ms = until_ms - core.now()
+    if left_ms <= 0 or self.mailbox:wait(math.min(math.ceil(left_ms), slice_ms)) then break end
+  end
+  self:serve()
+  local raised = table.remove(self.raised, 1)
+  if raised then error(raised[1], 0) end
+  return self.running
+end
+
+--- A descriptor that is readable while `poll` has something to do. It is the client's: do not read or close it.
+---@return integer? fd
+---@return loomta.Error? err when the system gives none
+function Client:fd()
+  if self.closed then error("the client is closed", 2) end
+  local mailbox, err = self:runner "mailbox"
+  if not mailbox then return nil, err end
+  return mailbox:fd()
+end
+
+--- Cancels what still runs, closes the connections and wipes the key. Nothing can be started afterwards; jobs can still be
+--- waited for, to learn how they ended. Closing it again does nothing.
 function Client:close()
+  self.closed = true
+  if self.mailbox then self.mailbox:leave() end
+  for running in pairs(self.live) do running:cancel() end
   if self.engine then self.engine:close() end
   if self.settings.apiKey then self.settings.apiKey:close() end
   if self.found[false] then self.found[false].apiKey:close() end
-  self.closed = true
 end
 Client.__close = Client.close
 
@@ -179,6 +322,7 @@ function Client.__tostring() return "loomta.Client" end
 ---@field mimeType string? one of the five accepted types; else inferred from the content
 ---@field mediaType "image"|"video"|nil
 ---@field folderId any a folder's UUID; "null" or loomta.null for the root
+---@field onDone fun(media: loomta.Media?, err: loomta.Error?, info: loomta.Info)? `start` only: called once the upload has ended
 
 ---@class loomta.Media
 ---@field id string UUID; posts refer to media by it

@@ -52,6 +52,13 @@ function errors.input(code, message, field)
   }
 end
 
+--- The error for a job that the system gives no thread or descriptor.
+---@param why string the system's own words
+---@return loomta.Error
+function errors.outOfResources(why)
+  return errors.new { code = "out_of_resources", message = "the system gives no thread or descriptor for a job", cause = why }
+end
+
 --- Raises what `upload` and the other calls return instead, for scripts that want to stop at the first failure.
 --- (`assert` would do on Lua 5.3 and later; before, it hides the message of an error that is a table.)
 ---@generic T

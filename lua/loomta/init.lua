@@ -5,7 +5,8 @@
 ---     if not media then return print(err) end
 ---     print(media.id, media.status)
 ---
---- Every call returns its value, or `nil` and an error table; nothing the world can do raises.
+--- Every call returns its value, or `nil` and an error table; nothing the world can do raises. `loomta.start` does not wait for
+--- the end, and in nginx nothing blocks.
 -- SPDX-License-Identifier: MIT
 local client = require "loomta.client"
 local errors = require "loomta.errors"
@@ -35,6 +36,26 @@ return {
     local media, err, info = default_client():perform("upload", given)
     return media, err, info
   end,
+
+  --- `client:start` on a client made from the environment.
+  ---@param given loomta.Upload
+  ---@return loomta.Job? job
+  ---@return loomta.Error? err
+  ---@return loomta.Info? info
+  start = function(given)
+    local job, err, info = default_client():launch(given)
+    return job, err, info
+  end,
+
+  --- `client:poll` on that client.
+  ---@param timeoutMs integer?
+  ---@return integer running
+  poll = function(timeoutMs) return default_client():poll(timeoutMs) end,
+
+  --- `client:fd` on that client.
+  ---@return integer? fd
+  ---@return loomta.Error? err
+  fd = function() return default_client():fd() end,
 
   --- `client:listMedia` on a client made from the environment.
   ---@param given table?

@@ -27,8 +27,9 @@ local types = require "loomta.types"
 ---@field preflight boolean? look at a file before it is sent; default true
 ---@field onProgress fun(sent: integer, total: integer?): boolean? bytes of the file; returning false cancels
 ---@field onRetry fun(err: loomta.Error, attempt: integer, delayMs: number)? before each wait for another attempt
+---@field maxConnections integer? `new` only: how many of the client's jobs are sent at once, the others wait; default 64
 
----@type table<string, { type: string, default: any }>
+---@type table<string, { type: string, default: any, only: string? }> only: the one function that takes it
 local declared = {
   apiKey = { type = "key" },
   baseUrl = { type = "baseUrl" },
@@ -52,6 +53,8 @@ local declared = {
   preflight = { type = "flag", default = true },
   onProgress = { type = "callback" },
   onRetry = { type = "callback" },
+  maxConnections = { type = "positive", default = 64, only = "new" },
+  onDone = { type = "callback", only = "start" },
 }
 
 local options = { declared = declared }
@@ -98,9 +101,10 @@ end
 --- Checks what a caller gave against the declared options and the operation's own fields.
 ---@param given table
 ---@param fields table<string, loomta.Field>?
+---@param purpose string? "new" or "start": some options are for these only
 ---@return table? settings the checked options
 ---@return loomta.Error|table fields the checked fields; the error when settings is nil
-function options.check(given, fields)
+function options.check(given, fields, purpose)
   local settings, values = {}, {}
   for name, value in pairs(given) do
     local field = fields and fields[name]
@@ -108,6 +112,9 @@ function options.check(given, fields)
     if not rule then
       local hint = type(name) == "string" and suggestion(name, fields or {}) or ""
       return nil, errors.input("invalid_option", ("unknown option '%s'%s"):format(tostring(name), hint), tostring(name))
+    end
+    if rule.only and rule.only ~= purpose then
+      return nil, errors.input("invalid_option", ("'%s' is for %s only"):format(name, rule.only), name)
     end
     local checked, expected = types[rule.type](value)
     if checked == nil then

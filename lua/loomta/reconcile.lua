@@ -40,32 +40,30 @@ local function time_left(settings, info)
 end
 
 --- What listMedia is asked with: the upload's folder, and the options of the upload's call.
-local function listing(call, timeout_ms)
-  local given = { folderId = call.fields.folderId }
-  for name, value in pairs(call.given) do
+local function listing(job, timeout_ms)
+  local given = { folderId = job.fields.folderId }
+  for name, value in pairs(job.given) do
     if options.declared[name] then given[name] = value end
   end
-  given.timeoutMs, given.onProgress, given.onRetry = timeout_ms, nil, nil
+  given.timeoutMs, given.onProgress, given.onRetry, given.onDone = timeout_ms, nil, nil, nil
   return given
 end
 
 --- Looks for the upload, patiently.
 ---@return loomta.Media? found, boolean looked a list was seen to the end of our patience
-local function look(client, call, info)
-  local settings = call.settings
+local function look(job, info)
+  local settings = job.settings
   local looked = false
   for _, wait_ms in ipairs(looks_ms) do
     local left = time_left(settings, info)
     if left and left <= wait_ms then return nil, false end
-    client.engine:step(wait_ms)
-    info.durationMs = info.durationMs + wait_ms
-    local list, _, took = client:listMedia(listing(call, left and math.floor(left - wait_ms) or 0))
+    local list, _, took = job:call("listMedia", listing(job, left and math.floor(left) or 0), wait_ms)
     info.durationMs = info.durationMs + took.durationMs
     looked = list ~= nil
     local found = list and reconcile.find(list.media, {
       name = settings.fileName,
       size = info.totalBytes,
-      since = call.began,
+      since = job.began,
       exact = settings.reconcile == "exact",
     })
     if found then return found, true end
@@ -73,26 +71,25 @@ local function look(client, call, info)
   return nil, looked
 end
 
---- Takes over after the first unknown outcome.
----@param client loomta.Client
----@param call { operation: table, given: table, fields: table, settings: table, began: integer }
+--- Takes over after the first unknown outcome, as the job's flow.
+---@param job loomta.Job
 ---@param err loomta.Error
 ---@param info loomta.Info of what has happened so far; goes on from there
 ---@return loomta.Media? media, loomta.Error? err, loomta.Info info
-function reconcile.settle(client, call, err, info)
-  local found, looked = look(client, call, info)
-  if not found and looked and not call.fields.reader then
-    local left = time_left(call.settings, info)
+function reconcile.settle(job, err, info)
+  local found, looked = look(job, info)
+  if not found and looked and not job.fields.reader then
+    local left = time_left(job.settings, info)
     if left and left < 1 then return nil, err, info end
-    call.settings.timeoutMs = left and math.floor(left) or 0
-    local media, again, took, unknown = client:send(call.operation, call.fields, call.settings)
+    job.settings.timeoutMs = left and math.floor(left) or 0
+    local media, again, took, unknown = job:send(job.operation, job.fields, job.settings)
     took.attempts = took.attempts + info.attempts
     took.durationMs = took.durationMs + info.durationMs
     if media then return media, nil, took end
     -- The first one may still appear: whatever the second one ended as, that stays true.
     again.possiblyStored, again.retryable, again.attempts = true, false, took.attempts
     err, info = again, took
-    if unknown then found = look(client, call, info) end
+    if unknown then found = look(job, info) end
   end
   if not found then return nil, err, info end
   info.reconciled = true

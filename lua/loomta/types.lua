@@ -51,6 +51,12 @@ types.flag = of_type("boolean", "true or false")
 types.milliseconds = whole_number "a whole number of milliseconds, 0 or more"
 types.count = whole_number "a whole number, 0 or more"
 
+function types.positive(value)
+  local checked = types.count(value)
+  if checked and checked > 0 then return checked end
+  return nil, "a whole number, 1 or more"
+end
+
 --- A key as it can stand in a header: one word of printable ASCII.
 function types.key(value)
   if type(value) == "string" and value:find "^[\33-\126]+$" then return value end

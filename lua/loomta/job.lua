@@ -1,0 +1,305 @@
+--- A job: one call of an operation, from its first request to its result. It is moved on by whoever waits for it or polls
+--- its client, and all callbacks run there: on the caller's own thread, never inside libcurl, so they may do anything:
+--- raise, yield (not on PUC Lua 5.1), even start something else on the same client.
+-- SPDX-License-Identifier: MIT
+local core = require "loomta.core"
+local errors = require "loomta.errors"
+local nginx = require "loomta.nginx"
+local operations = require "loomta.operations"
+local reconcile = require "loomta.reconcile"
+local request = require "loomta.request"
+local response = require "loomta.response"
+
+local slice_ms = 250 -- how long a step may keep the thread from Lua's hooks (Ctrl-C)
+
+--- One request on its way, with its attempts.
+---@class loomta.Exchange
+---@field core userdata the C job
+---@field id integer what the mailbox calls it
+---@field operation loomta.Operation
+---@field settings table
+---@field source loomta.Source?
+---@field ended integer attempts whose end was reported
+---@field reported integer? bytes that onProgress heard of
+---@field failed loomta.Error? what ended its reader
+
+---@class loomta.Job
+---@field private client loomta.Client
+---@field private kind "engine"|"mailbox" what its requests go through
+---@field private runner userdata that engine or mailbox
+---@field private operation loomta.Operation
+---@field private given table what the caller gave
+---@field private fields table checked
+---@field private settings table of this call
+---@field private began integer os.time()
+---@field private onDone function? until it has been called
+---@field private exchange loomta.Exchange? the request that is on its way
+---@field private flow thread? what goes on when it has ended, where the operation needs more than one
+---@field private outcome table? { value, err, info }
+---@field private busy boolean? a callback is running
+local Job = { __name = "loomta.Job" }
+Job.__index = Job
+
+local job = {}
+
+--- Opens the source and hands the request to the runner.
+---@return loomta.Exchange?
+---@return loomta.Error? err
+local function begin(self, operation, fields, settings)
+  local source, err
+  if operation.multipart then
+    source, err = request.multipart(operation, fields, settings)
+    if not source then return nil, err end
+  end
+  self.runner, err = self.client:runner(self.kind)
+  if not self.runner then
+    if source then source.handle:close() end
+    return nil, err
+  end
+  settings.path = source and source.path
+  settings.wantsProgress = settings.onProgress ~= nil
+  local request_job = self.runner:submit(source and source.handle, settings)
+  return {
+    core = request_job,
+    id = request_job:id(),
+    operation = operation,
+    settings = settings,
+    source = source,
+    ended = 0,
+  }
+end
+
+--- Starts the call: its first request is on its way when this returns.
+---@param call table client, kind, operation, given, fields and settings: see the class
+---@return loomta.Job?
+---@return loomta.Error? err when the request was refused here
+function job.start(call)
+  local self = setmetatable(call, Job)
+  local err
+  self.began = os.time()
+  self.onDone = self.settings.onDone
+  self.exchange, err = begin(self, self.operation, self.fields, self.settings)
+  if not self.exchange then return nil, err end
+  return self
+end
+
+local function canceled()
+  return errors.new { code = "canceled", kind = "canceled", message = "the call was canceled" }
+end
+
+--- Sends one more request of this call. Inside its flow only, which sleeps until the answer is there.
+---@private
+---@return table? value, loomta.Error? err, loomta.Info info, boolean? unknown stored or not, nobody can tell
+function Job:send(operation, fields, settings)
+  if self.canceled or self.client.closed then return nil, canceled(), response.nothingSent() end
+  local exchange, err = begin(self, operation, fields, settings)
+  if not exchange then return nil, err, response.nothingSent() end
+  if self.bell then exchange.core:ringOn(self.bell) end
+  self.client:track(self, exchange)
+  return coroutine.yield()
+end
+
+--- Calls another operation as a part of this call, `delay_ms` from now. Inside its flow only.
+---@private
+---@return table? value, loomta.Error? err, loomta.Info info
+function Job:call(name, given, delay_ms)
+  local operation = operations[name]
+  local settings, fields = self.client:prepare(operation, given)
+  if not settings then return nil, fields, response.nothingSent() end
+  settings.delayMs = delay_ms
+  return self:send(operation, fields, settings)
+end
+
+local function finish(self, value, err, info)
+  self.outcome = { value, err, info }
+  if self.bell then self.bell:ring() end
+  self.client:forget(self)
+  self.exchange, self.flow = nil, nil
+  local on_done = self.onDone
+  self.onDone = nil
+  if on_done then on_done(value, err, info) end
+end
+
+--- What follows now that a request has ended.
+local function go_on(self, value, err, info, unknown)
+  local flow = self.flow
+  if not flow then
+    if not (unknown and self.settings.reconcile and self.operation.multipart) then return finish(self, value, err, info) end
+    flow = coroutine.create(reconcile.settle)
+    self.flow = flow
+    value, err, info, unknown = self, err, info, nil
+  end
+  local ok
+  ok, value, err, info = coroutine.resume(flow, value, err, info, unknown)
+  if not ok then error(value, 0) end
+  if coroutine.status(flow) == "dead" then return finish(self, value, err, info) end
+end
+
+local function conclude(self, exchange)
+  local result = exchange.core:result()
+  exchange.core:close()
+  local value, err, info = response.read(exchange.operation, result, exchange.settings.apiKey)
+  if exchange.failed then
+    value, err = nil, exchange.failed
+    err.attempts = info.attempts
+  end
+  return go_on(self, value, err, info, result.unknown)
+end
+
+local function report_progress(self, exchange, done)
+  local sent, total = exchange.core:progress()
+  if sent == exchange.reported or (done and sent == 0) then return end
+  exchange.reported = sent
+  if exchange.settings.onProgress(sent, total) == false then self:cancel() end
+end
+
+local function report_retry(exchange, attempt)
+  local result = exchange.core:result()
+  local _, err = response.read(exchange.operation, result, exchange.settings.apiKey)
+  exchange.ended = attempt
+  exchange.settings.onRetry(err, attempt, result.retryInMs)
+end
+
+local function feed(exchange)
+  local piece, err = exchange.source.next()
+  if err then
+    exchange.failed = err
+    exchange.core:cancel()
+    return
+  end
+  local _, _, _, hungry = exchange.core:look()
+  if hungry then exchange.core:feed(piece) end -- still: the reader may have canceled or closed what it feeds
+end
+
+--- Does what the request on its way needs of its owner, once.
+local function attend(self)
+  local exchange = self.exchange
+  local settings = exchange.settings
+  local state, _, ended, hungry, due = exchange.core:look()
+  local done = state == "done"
+  if not self.canceled then -- its callbacks are not called any more, but for onDone
+    if settings.onProgress and (due or done or not exchange.reported) then report_progress(self, exchange, done) end
+    if settings.onRetry and not done and ended > exchange.ended then report_retry(exchange, ended) end
+    if hungry and not exchange.failed then feed(exchange) end
+  end
+  if done then conclude(self, exchange) end
+end
+
+--- Moves the job on as far as that goes without waiting.
+---@private
+---@return table? raised what a callback raised, in a table; the job is canceled then
+function Job:advance()
+  if self.outcome or self.busy then return end
+  self.busy = true
+  local ok, err = pcall(attend, self)
+  self.busy = false
+  if ok then return end
+  self:cancel()
+  return { err }
+end
+
+--- Waits on the caller's own thread, moving on its own engine.
+---@private
+function Job:run()
+  repeat
+    local raised = self:advance()
+    if raised then
+      if not self.outcome then self:advance() end -- canceled: so it ends now
+      error(raised[1], 0)
+    end
+    -- A callback that closed the client has ended the job, and there is no engine any more.
+    if not (self.outcome or self.client.closed) then self.runner:step(slice_ms) end
+  until self.outcome
+end
+
+local function still_running(self, timeout_ms)
+  local _, attempts = self.exchange.core:look()
+  return nil, errors.new {
+    code = "timeout",
+    kind = "timeout",
+    message = ("the job is still running after %.0f ms"):format(timeout_ms),
+    attempts = attempts,
+    possiblyStored = self.operation.method ~= "GET",
+  }, { attempts = attempts, bytesSent = self.exchange.core:progress(), durationMs = timeout_ms }
+end
+
+--- Waits for the result, and runs what callbacks are due meanwhile, also those of the client's other jobs (in nginx only its
+--- own). What a callback raises is raised here; its job is canceled.
+---@param timeoutMs integer? give up after so long; the job goes on. None: wait until it has ended
+---@return table? value what the operation answers: a loomta.Media
+---@return loomta.Error? err code "timeout" when it is still running: then `job:done()` is false
+---@return loomta.Info info
+function Job:wait(timeoutMs)
+  if timeoutMs ~= nil and not (type(timeoutMs) == "number" and timeoutMs >= 0) then
+    error("timeoutMs must be a number of milliseconds, 0 or more", 2)
+  end
+  if self.busy then error("a job cannot be waited for in its own callback", 2) end
+  if not self.outcome then
+    local raised, refused
+    if nginx.phase() then
+      raised, refused = nginx.wait(self, timeoutMs)
+    else
+      raised = self.client:waitFor(self, timeoutMs)
+    end
+    if raised then error(raised[1], 0) end
+    if refused then return nil, refused, response.nothingSent() end
+    if not self.outcome then return still_running(self, timeoutMs) end
+  end
+  return self.outcome[1], self.outcome[2], self.outcome[3]
+end
+
+--- Has it ended without anything left to do for its owner, but to ask for the result?
+---@private
+function Job:isOver()
+  if self.onDone or self.flow or self.busy or self.settings.reconcile then return false end
+  return not self.exchange or self.exchange.core:look() == "done"
+end
+
+--- Has the job ended, so that `wait` will return at once? Runs what callbacks are due, as `wait` does, for this job alone.
+---@return boolean
+function Job:done()
+  local raised = self:advance()
+  if raised then error(raised[1], 0) end
+  return self.outcome ~= nil
+end
+
+--- How far it is.
+---@return integer sent bytes of the file that the network has taken in this attempt
+---@return integer? total the file's size, when it is known
+function Job:progress()
+  local info = self.outcome and self.outcome[3]
+  if info then return info.bytesSent, info.totalBytes end
+  return self.exchange.core:progress()
+end
+
+--- Cancels the job, which ends soon after with code "canceled", unless it has ended in another way meanwhile. Where the
+--- whole upload was sent already, its `possiblyStored` says so. Nothing happens to a job that has ended.
+function Job:cancel()
+  self.canceled = true
+  if self.exchange then self.exchange.core:cancel() end
+end
+
+--- A descriptor that becomes readable when the job needs attention, and stays so once it has ended: then `job:wait(0)` or
+--- `client:poll()`. It is the job's: do not read or close it.
+---@return integer? fd
+---@return loomta.Error? err when the system gives none
+function Job:fd()
+  if not self.bell then
+    local bell, why = core.bell()
+    if not bell then return nil, errors.outOfResources(why) end
+    self.bell = bell
+    if self.outcome then
+      bell:ring()
+    else
+      self.exchange.core:ringOn(bell)
+    end
+  end
+  return self.bell:fd()
+end
+
+function Job:__tostring()
+  if not self.outcome then return "loomta.Job (running)" end
+  return self.outcome[2] and "loomta.Job (failed)" or "loomta.Job (done)"
+end
+
+return job

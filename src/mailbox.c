@@ -1,0 +1,97 @@
+/* Where the worker leaves jobs that need their owner.
+ * SPDX-License-Identifier: MIT */
+#include "mailbox.h"
+
+#include "clock.h"
+#include "job.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct loomta_mailbox *loomta_mailbox_new(int limit)
+{
+    struct loomta_mailbox *mailbox = calloc(1, sizeof *mailbox);
+
+    if (!mailbox)
+        return NULL;
+    if (!loomta_bell_open(&mailbox->bell)) {
+        free(mailbox);
+        return NULL;
+    }
+    atomic_init(&mailbox->references, 1);
+    mailbox->process = getpid();
+    mailbox->lane.limit = limit;
+    pthread_mutex_init(&mailbox->lock, NULL);
+    return mailbox;
+}
+
+void loomta_mailbox_hold(struct loomta_mailbox *mailbox)
+{
+    atomic_fetch_add(&mailbox->references, 1);
+}
+
+void loomta_mailbox_release(struct loomta_mailbox *mailbox)
+{
+    if (!mailbox || atomic_fetch_sub(&mailbox->references, 1) != 1)
+        return;
+    loomta_bell_close(&mailbox->bell);
+    pthread_mutex_destroy(&mailbox->lock);
+    free(mailbox);
+}
+
+void loomta_mailbox_post(struct loomta_mailbox *mailbox, struct loomta_job *job)
+{
+    pthread_mutex_lock(&mailbox->lock);
+    if (!mailbox->closed && !job->posted) {
+        job->posted = true;
+        job->next_posted = NULL;
+        loomta_job_hold(job);
+        if (mailbox->last)
+            mailbox->last->next_posted = job;
+        else
+            mailbox->first = job;
+        mailbox->last = job;
+        if (mailbox->first == job)
+            loomta_bell_ring(&mailbox->bell);
+    }
+    pthread_mutex_unlock(&mailbox->lock);
+}
+
+struct loomta_job *loomta_mailbox_take(struct loomta_mailbox *mailbox)
+{
+    pthread_mutex_lock(&mailbox->lock);
+    struct loomta_job *job = mailbox->first;
+    if (job) {
+        job->posted = false;
+        mailbox->first = job->next_posted;
+        if (!mailbox->first) {
+            mailbox->last = NULL;
+            loomta_bell_silence(&mailbox->bell);
+        }
+    }
+    pthread_mutex_unlock(&mailbox->lock);
+    return job;
+}
+
+bool loomta_mailbox_wait(const struct loomta_mailbox *mailbox, int timeout_ms)
+{
+    struct pollfd polled = {.fd = mailbox->bell.read_fd, .events = POLLIN};
+
+    return poll(&polled, 1, timeout_ms) > 0;
+}
+
+void loomta_mailbox_close(struct loomta_mailbox *mailbox)
+{
+    pthread_mutex_lock(&mailbox->lock);
+    mailbox->closed = true;
+    struct loomta_job *job = mailbox->first;
+    mailbox->first = mailbox->last = NULL;
+    pthread_mutex_unlock(&mailbox->lock);
+    while (job) {
+        struct loomta_job *next = job->next_posted;
+        loomta_job_release(job);
+        job = next;
+    }
+}
