@@ -58,7 +58,7 @@ LUA_FILES := $(wildcard lua/loomta/*.lua)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: help all sandbox install test specs demo examples lint format sanitize memcheck matrix gc-stress faults soak coverage threads fuzz torture rock interop clean
+.PHONY: help all sandbox install test specs jobs nginx-core demo examples lint format sanitize memcheck matrix gc-stress faults soak coverage threads fuzz torture rock interop clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -94,8 +94,16 @@ install: $(CORE)  ## install into INST_LIBDIR and INST_LUADIR (LuaRocks sets the
 
 test:  ## install what is missing, build, and run every spec
 	@scripts/setup test
-	@$(MAKE) --no-print-directory -s all sandbox
+	@$(MAKE) --no-print-directory -s all nginx-core sandbox
 	@$(MAKE) --no-print-directory specs
+
+# nginx's LuaJIT loads what was built for Lua 5.1.
+nginx-core:
+	@$(MAKE) --no-print-directory -s LUA_VERSION=5.1 all
+
+# What holds for calls that block holds for jobs: the same specs, but for those about blocking calls alone.
+jobs: all sandbox  ## the specs, with every upload started as a job
+	@$(MAKE) --no-print-directory specs BUSTED_FLAGS='--helper=spec/support/as_jobs.lua --exclude-tags=blocking,nginx,$(EXCLUDE)' SPECS='$(SPECS)'
 
 # What specs need of the system and Lua does not have.
 $(BUILD)/spec/process.so: spec/support/process.c

@@ -408,7 +408,7 @@ describe("bad input:", function()
       end
     end)
 
-    it("belongs to one function only", function()
+    it("belongs to one function only #blocking", function()
       assert_refused({ data = clip, maxConnections = 4 }, "invalid_option", "'maxConnections' is for new only")
       assert_client_refused({ onDone = print }, "invalid_option", "'onDone' is for start only")
       local media, err = client:upload { data = clip, onDone = print }
@@ -416,7 +416,7 @@ describe("bad input:", function()
       assert_input_error(err, "invalid_option", "'onDone' is for start only")
     end)
 
-    it("stands where a table should be", function()
+    it("stands where a table should be #blocking", function()
       for _, wrong in ipairs { "clip.mp4", 42, true, function() end } do
         local called, raised = pcall(client.upload, client, wrong)
         assert.is_false(called)
@@ -433,7 +433,7 @@ describe("bad input:", function()
       assert_mentions(raised, "upload takes a table", "not a nil")
     end)
 
-    it("stands where a table should be: the error says where in the caller's code", function()
+    it("stands where a table should be: the error says where in the caller's code #blocking", function()
       local line
       local misuses = {
         ["loomta.new"] = function()

@@ -325,7 +325,7 @@ describe("an upload", function()
       assert.is_false(media.no)
     end)
 
-    it("what it took", function()
+    it("what it took #blocking", function()
       local own = assert(loomta.new { apiKey = box.key, baseUrl = box.url })
       local path = write_file("measured", content(70000))
       local _, err, info = own:upload { file = path, mimeType = "video/mp4" }
@@ -564,7 +564,7 @@ describe("an upload", function()
     slow:close()
   end)
 
-  it("uses one connection for all of a client's calls, and another for another client", function()
+  it("uses one connection for all of a client's calls, and another for another client #blocking", function()
     local one = assert(loomta.new { apiKey = box.key, baseUrl = box.url })
     local other = assert(loomta.new { apiKey = box.key, baseUrl = box.url })
     upload({ file = fixture "clip.mp4" }, one)

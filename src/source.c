@@ -49,28 +49,35 @@ static bool is_unchanged(const struct loomta_source *source, const struct stat *
            status->st_ino == source->inode;
 }
 
-/* Takes `fd` over; closes it when it is not a regular file, or not the one that was parked. */
+/* What an open file is; false: it will not do. */
+static bool examine(struct loomta_source *source, int fd, struct stat *status)
+{
+    if (fstat(fd, status) != 0)
+        return failed_errno(source);
+    if (!S_ISREG(status->st_mode))
+        return failed(source, LOOMTA_SOURCE_NOT_REGULAR, S_ISDIR(status->st_mode) ? EISDIR : 0);
+    /* One that was parked keeps what others may be looking at, its size. */
+    if (source->kind == LOOMTA_SOURCE_FILE)
+        return is_unchanged(source, status) || failed(source, LOOMTA_SOURCE_CHANGED, 0);
+    source->kind = LOOMTA_SOURCE_FILE;
+    source->size = status->st_size;
+    source->modified = status->st_mtim;
+    source->device = status->st_dev;
+    source->inode = status->st_ino;
+    return true;
+}
+
+/* Takes `fd` over; closes it when it will not do. */
 static bool adopt(struct loomta_source *source, int fd)
 {
     struct stat status;
 
-    if (fstat(fd, &status) != 0) {
-        failed_errno(source);
-    } else if (!S_ISREG(status.st_mode)) {
-        failed(source, LOOMTA_SOURCE_NOT_REGULAR, S_ISDIR(status.st_mode) ? EISDIR : 0);
-    } else if (source->kind == LOOMTA_SOURCE_FILE && !is_unchanged(source, &status)) {
-        failed(source, LOOMTA_SOURCE_CHANGED, 0);
-    } else {
-        source->kind = LOOMTA_SOURCE_FILE;
-        source->fd = fd;
-        source->size = status.st_size;
-        source->modified = status.st_mtim;
-        source->device = status.st_dev;
-        source->inode = status.st_ino;
-        return true;
+    if (!examine(source, fd, &status)) {
+        close(fd);
+        return false;
     }
-    close(fd);
-    return false;
+    source->fd = fd;
+    return true;
 }
 
 static bool open_path(struct loomta_source *source, const char *path)

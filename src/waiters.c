@@ -229,9 +229,10 @@ static bool listen_to(struct loomta_waiters *waiters, struct waiter *waiter, str
         return false;
     }
     for (ssize_t i = 0; i < got; i++) {
-        if (words[i] == '.')
+        if (words[i] == '.') {
             detach(waiter);
-        else if (words[i] == '\n')
+            (void)!send(waiter->fd, ".", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+        } else if (words[i] == '\n')
             attach(waiters, waiter);
         else if (waiter->length + 1 < sizeof waiter->said)
             waiter->said[waiter->length++] = words[i];

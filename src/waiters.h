@@ -2,7 +2,7 @@
  * nothing else. They connect to a unix socket that only this process can reach, and name a job; then each byte that comes
  * says that the job needs its owner. Whoever hangs up without a goodbye has been killed, and its job is canceled.
  *
- * Their words: the job's id in decimal and a line feed; a full stop for goodbye.
+ * Their words: the job's id in decimal and a line feed; a full stop for goodbye, which is answered by one.
  * SPDX-License-Identifier: MIT */
 #ifndef LOOMTA_WAITERS_H
 #define LOOMTA_WAITERS_H

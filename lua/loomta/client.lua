@@ -271,9 +271,7 @@ end
 ---@return integer running how many started jobs have not ended
 function Client:poll(timeoutMs)
   local timeout_ms = timeoutMs or 0
-  if type(timeout_ms) ~= "number" or timeout_ms < 0 then
-    error("timeoutMs must be a number of milliseconds, 0 or more", 2)
-  end
+  job.checkTimeout(timeout_ms)
   if timeout_ms > 0 and nginx.phase() then
     error("in nginx, poll does not wait: leave timeoutMs out, or use job:wait", 2)
   end

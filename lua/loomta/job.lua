@@ -83,6 +83,12 @@ function job.start(call)
   return self
 end
 
+--- Raises, in the code that called who calls this, unless it is a time to wait.
+function job.checkTimeout(timeout_ms)
+  if type(timeout_ms) == "number" and timeout_ms >= 0 then return end
+  error("timeoutMs must be a number of milliseconds, 0 or more", 3)
+end
+
 local function canceled()
   return errors.new { code = "canceled", kind = "canceled", message = "the call was canceled" }
 end
@@ -146,11 +152,15 @@ local function conclude(self, exchange)
   return go_on(self, value, err, info, result.unknown)
 end
 
-local function report_progress(self, exchange, done)
+--- From 0 on, also where more has been sent before the owner looked.
+local function report_progress(self, exchange)
   local sent, total = exchange.core:progress()
-  if sent == exchange.reported or (done and sent == 0) then return end
-  exchange.reported = sent
-  if exchange.settings.onProgress(sent, total) == false then self:cancel() end
+  for _, count in ipairs { exchange.reported or 0, sent } do
+    if count ~= exchange.reported and not self.canceled then
+      exchange.reported = count
+      if exchange.settings.onProgress(count, total) == false then self:cancel() end
+    end
+  end
 end
 
 local function report_retry(exchange, attempt)
@@ -178,7 +188,7 @@ local function attend(self)
   local state, _, ended, hungry, due = exchange.core:look()
   local done = state == "done"
   if not self.canceled then -- its callbacks are not called any more, but for onDone
-    if settings.onProgress and (due or done or not exchange.reported) then report_progress(self, exchange, done) end
+    if settings.onProgress and (due or done or not exchange.reported) then report_progress(self, exchange) end
     if settings.onRetry and not done and ended > exchange.ended then report_retry(exchange, ended) end
     if hungry and not exchange.failed then feed(exchange) end
   end
@@ -230,9 +240,7 @@ end
 ---@return loomta.Error? err code "timeout" when it is still running: then `job:done()` is false
 ---@return loomta.Info info
 function Job:wait(timeoutMs)
-  if timeoutMs ~= nil and not (type(timeoutMs) == "number" and timeoutMs >= 0) then
-    error("timeoutMs must be a number of milliseconds, 0 or more", 2)
-  end
+  if timeoutMs ~= nil then job.checkTimeout(timeoutMs) end
   if self.busy then error("a job cannot be waited for in its own callback", 2) end
   if not self.outcome then
     local raised, refused

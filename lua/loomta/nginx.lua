@@ -39,19 +39,18 @@ local function connect(core)
   local place = core:await()
   if not place then return nil end
   local socket = ngx.socket.tcp()
+  socket:settimeouts(1000, 1000, forever_ms)
   if socket:connect("unix:/proc/self/fd/" .. place) and socket:send(("%d\n"):format(core:id())) then return socket end
 end
 
 --- Sleeps until there may be something to do.
----@return boolean? connected false: the connection is of no use any more
-local function sleep(socket, left_ms)
+---@return boolean? lost the connection is of no use any more
+local function sleep(socket)
   if not socket then
-    ngx.sleep(math.min(poll_s, left_ms / 1000))
+    ngx.sleep(poll_s)
     return
   end
-  socket:settimeout(math.max(1, left_ms))
-  local bytes, why = socket:receiveany(64)
-  return bytes ~= nil or why == "timeout"
+  return not socket:receiveany(64)
 end
 
 --- Waits for a job, yielding to nginx.
@@ -63,25 +62,31 @@ function nginx.wait(job, timeout_ms)
   local refused = nginx.refusal()
   if refused then return nil, refused end
   if job.waiting then error("another thread waits for this job already", 3) end
-  ngx.update_time()
-  local until_ms = timeout_ms and ngx.now() * 1000 + timeout_ms
-  local socket, core, raised
+  local socket, core, raised, alarm
+  local late = timeout_ms == 0
+  -- A cosocket's own timeout would be logged as an error. Goodbye is answered, and so wakes who reads.
+  if timeout_ms and not late then
+    alarm = ngx.thread.spawn(function()
+      ngx.sleep(timeout_ms / 1000)
+      late = true
+      if socket then socket:send "." end
+    end)
+  end
   job.waiting = true
   while true do
     raised = job:advance()
-    if raised or job.outcome then break end
-    local left_ms = until_ms and until_ms - ngx.now() * 1000 or forever_ms
-    if left_ms <= 0 then break end
+    if raised or job.outcome or late then break end
     if core ~= job.exchange.core then -- the first request of the call, or the next one
       core = job.exchange.core
       if socket then socket:close() end
       socket = connect(core)
-    elseif not sleep(socket, left_ms) and socket then
+    elseif sleep(socket) then
       socket:close()
       socket = nil
     end
   end
   job.waiting = nil
+  if alarm and not late then ngx.thread.kill(alarm) end
   if socket then
     socket:send "." -- goodbye: without it the job would be canceled
     socket:close()

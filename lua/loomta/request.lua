@@ -63,6 +63,7 @@ function request.multipart(operation, fields, spec)
       return nil, err
     end
   end
+  source.head = nil -- seen; a queued job need not hold it
   name = name or preflight.defaultName(mime_type)
   if spec.reconcile == "exact" then
     spec.token = spec.token or core.token() -- the same one when it is repeated

@@ -8,7 +8,7 @@ local piece_size = 64 * 1024 -- small chunks are joined up to this
 
 ---@class loomta.Source
 ---@field handle userdata the C source
----@field head string its first bytes
+---@field head string? its first bytes, until they have been looked at
 ---@field field "file"|"data"|"reader" how it was given
 ---@field name string for messages: the path, or what kind of source it is
 ---@field path string? when it is a file that was opened by its name

@@ -10,6 +10,7 @@ function lua.quote(word) return "'" .. tostring(word):gsub("'", "'\\''") .. "'" 
 ---@param options { env: table<string, string|false>?, prefix: string? }? env: false unsets; prefix: a command to run it with
 ---@return string output standard output and error together
 ---@return boolean ok it exited with 0
+---@return integer status what it exited with; 128 and more: a signal killed it
 function lua.run(code, options)
   options = options or {}
   local path = os.tmpname()
@@ -31,7 +32,7 @@ function lua.run(code, options)
   pipe:close()
   os.remove(path)
   local text, status = output:match "^(.-)exit (%d+)\n$"
-  return text, status == "0"
+  return text, status == "0", tonumber(status)
 end
 
 return lua
