@@ -58,7 +58,7 @@ LUA_FILES := $(wildcard lua/loomta/*.lua)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: help all sandbox install test specs jobs nginx-core demo examples lint format sanitize memcheck matrix gc-stress faults soak coverage threads fuzz torture rock interop clean
+.PHONY: help all sandbox install test specs jobs nginx-core demo examples lint format sanitize memcheck matrix gc-stress faults soak coverage threads helgrind fuzz torture rock interop clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -153,8 +153,11 @@ soak: all sandbox  ## 50,000 uploads with random faults; SOAK_UPLOADS=1000 for f
 coverage:  ## which lines of src and lua the specs run, in build/coverage
 	@scripts/coverage
 
-threads:  ## two Lua states on two threads under ThreadSanitizer
+threads:  ## several Lua states on several threads under ThreadSanitizer
 	@scripts/threads
+
+helgrind:  ## and under Helgrind
+	@scripts/helgrind
 
 rock:  ## luarocks make into an empty tree for each Lua, and load it from there
 	@scripts/rock

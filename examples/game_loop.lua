@@ -15,13 +15,16 @@ end
 
 local budget = 1 / 60
 local client = loomta.check(loomta.new { maxBytesPerSec = 4 * 1024 * 1024 }) -- leaves some of the line to the game
-local job, over
+local job, over, failed
 local frames, longest, late = 0, 0, 0
 
 local function load()
   job = loomta.check(client:start {
     file = path,
-    onDone = function(media, err) over = media and "done: " .. media.id or tostring(err) end,
+    onDone = function(media, err)
+      over = media and media.id or tostring(err)
+      failed = not media
+    end,
   })
 end
 
@@ -54,3 +57,4 @@ client:close()
 print("\n" .. over)
 print(("%d frames; poll took %.2f ms at most, and more than a frame's %.1f ms in %d of them")
   :format(frames, longest * 1000, budget * 1000, late))
+os.exit(failed and 1 or 0)

@@ -10,13 +10,19 @@ if not arg[1] then
   os.exit(2)
 end
 
-local jobs = {}
+local jobs, failed = {}, 0
+
+local function report(path, media, err)
+  print(path, media and media.id or err)
+  if not media then failed = failed + 1 end
+end
+
 for _, path in ipairs(arg) do
   local job, err = loomta.start {
     file = path,
-    onDone = function(media, why) print(path, media and media.id or why) end,
+    onDone = function(media, why) report(path, media, why) end,
   }
-  if not job then print(path, err) end -- refused before anything was sent: onDone is not called
+  if not job then report(path, nil, err) end -- refused before anything was sent: onDone is not called
   jobs[#jobs + 1] = job
 end
 
@@ -30,3 +36,4 @@ end
 repeat
   local running = loomta.poll(1000)
 until running == 0
+os.exit(failed == 0 and 0 or 1)

@@ -16,9 +16,10 @@ local client = loomta.check(loomta.new())
 -- client:upload for use in copas threads. Copas waits for sockets only, by trying to receive from them:
 -- so here is something that looks like one.
 local function upload(given)
-  local job, err, info = client:start(given)
-  if not job then return nil, err, info end
-  local fd = loomta.check(job:fd())
+  local job, err = client:start(given)
+  if not job then return nil, err end
+  local fd, why = job:fd()
+  if not fd then return nil, why end
   copas.receive {
     getfd = function() return fd end,
     receive = function() return job:done() or nil, "timeout" end,
@@ -27,11 +28,12 @@ local function upload(given)
   return job:wait() -- at once, as it has ended
 end
 
-local running, ticks = #arg, 0
+local running, failed, ticks = #arg, 0, 0
 for _, path in ipairs(arg) do
   copas.addthread(function()
     local media, err = upload { file = path }
     print(path, media and media.id or err)
+    if not media then failed = failed + 1 end
     running = running - 1
   end)
 end
@@ -42,3 +44,4 @@ end
 
 client:close()
 print(ticks .. " ticks meanwhile")
+os.exit(failed == 0 and 0 or 1)

@@ -15,10 +15,14 @@ local client = loomta.check(loomta.new())
 local watcher = uv.new_poll(loomta.check(client:fd()))
 local timer = uv.new_timer()
 
+local failed = 0
 for _, path in ipairs(arg) do
   loomta.check(client:start {
     file = path,
-    onDone = function(media, err) print(path, media and media.id or err) end,
+    onDone = function(media, err)
+      print(path, media and media.id or err)
+      if not media then failed = failed + 1 end
+    end,
   })
 end
 
@@ -34,3 +38,4 @@ timer:start(20, 20, function() ticks = ticks + 1 end)
 
 uv.run()
 print(ticks .. " ticks meanwhile")
+os.exit(failed == 0 and 0 or 1)

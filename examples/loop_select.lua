@@ -12,10 +12,14 @@ if not arg[1] then
 end
 
 local client = loomta.check(loomta.new())
+local failed = 0
 for _, path in ipairs(arg) do
   loomta.check(client:start {
     file = path,
-    onDone = function(media, err) print(path, media and media.id or err) end,
+    onDone = function(media, err)
+      print(path, media and media.id or err)
+      if not media then failed = failed + 1 end
+    end,
   })
 end
 
@@ -36,3 +40,4 @@ end
 
 client:close()
 print(ticks .. " ticks meanwhile")
+os.exit(failed == 0 and 0 or 1)

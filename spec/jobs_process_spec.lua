@@ -152,6 +152,32 @@ describe("the end of the program", function()
   end)
 end)
 
+describe("without descriptors", function()
+  it("a job goes on, and asking for its descriptor is an error, again and again", function()
+    local output = run([[
+      local job = start { maxBytesPerSec = 1000000 }
+      repeat client:poll(10) until job:progress() > 0
+      local held = {}
+      repeat held[#held + 1] = io.open "/dev/null" until not io.open "/dev/null"
+      for left = 0, 1 do
+        for _ = 1, 2 do
+          local fd, err = job:fd()
+          print(fd, err.code, err.cause)
+        end
+        held[#held]:close()
+        held[#held] = nil
+      end
+      local fresh = assert(loomta.new { apiKey = "k", baseUrl = "http://127.0.0.1:1" })
+      held[#held + 1] = io.open "/dev/null"
+      local refused, err = fresh:start { data = "x", mimeType = "video/mp4" }
+      print(refused, err.code, err.cause)
+      print(job:wait() ~= nil)
+    ]], { prefix = "sh -c 'ulimit -n 40 && exec \"$@\"' sh" })
+    local line = "nil\tout_of_resources\tToo many open files\n"
+    assert.equal(line:rep(5) .. "true\n", output)
+  end)
+end)
+
 describe("a dead name server #timing #plain", function()
   local preload = os.tmpname()
   setup(function()
@@ -230,7 +256,7 @@ describe("many jobs", function()
     assert.is_true(count <= 16, count)
   end)
 
-  it("leave nothing behind that grows", function()
+  it("leave nothing behind that grows #plain", function()
     local output = run(memory .. [[
       local settled
       for round = 1, 80 do

@@ -502,6 +502,59 @@ describe("a client's descriptor", function()
   end)
 end)
 
+describe("a loop on the client's descriptor", function()
+  -- Runs until nothing is left, polling only when the descriptor says so.
+  local function loop()
+    local raised = {}
+    repeat
+      assert.is_true(readable(client:fd(), 20), "the loop would sleep for ever")
+      local ok, left = pcall(client.poll, client)
+      if not ok then raised[#raised + 1] = left end
+    until ok and left == 0
+    table.sort(raised)
+    return raised
+  end
+
+  it("is not put to sleep by a start", function()
+    local ended = {}
+    upload { onDone = function() ended[#ended + 1] = "first" end }
+    assert.is_true(readable(client:fd(), 20))
+    upload { maxBytesPerSec = slow, onDone = function() ended[#ended + 1] = "second" end }
+    assert.is_true(readable(client:fd(), 0))
+    loop()
+    assert.same({ "first", "second" }, ended)
+  end)
+
+  it("is not put to sleep by a start while a reader waits to be asked", function()
+    client:close()
+    client = loomta.new { apiKey = box.key, baseUrl = box.url, maxConnections = 1 }
+    for _ = 1, 2 do
+      upload { reader = reader_of(bytes, 50000) }
+      readable(client:fd(), 0.2)
+    end
+    loop()
+    assert.equal(2, stored())
+  end)
+
+  it("hears of each error, and of the end after the last", function()
+    for i = 1, 3 do upload { onDone = function() error("no " .. i, 0) end } end
+    assert.same({ "no 1", "no 2", "no 3" }, loop())
+    upload { onDone = function() error("alone", 0) end }
+    assert.same({ "alone" }, loop())
+    assert.is_false(readable(client:fd(), 0))
+  end)
+end)
+
+describe("a job that is over", function()
+  it("can be waited for in its own onDone, and by others while that runs", function()
+    local inside
+    local job
+    job = upload { onDone = function() inside = { job:done(), (job:wait()) } end }
+    local media = job:wait()
+    assert.same({ true, media }, inside)
+  end)
+end)
+
 describe("polling", function()
   it("counts what is running, and wakes when there is something to do", function()
     assert.equal(0, client:poll(60000)) -- nothing to wait for

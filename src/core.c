@@ -6,11 +6,23 @@
 #include "multipart.h"
 
 #include <curl/curl.h>
+#include <pthread.h>
+
+static const char *version_of_libcurl;
+
+static void ask_libcurl(void)
+{
+    version_of_libcurl = curl_version_info(CURLVERSION_NOW)->version;
+}
 
 /* libcurlVersion() → "7.88.1" */
 static int libcurl_version(lua_State *L)
 {
-    lua_pushstring(L, curl_version_info(CURLVERSION_NOW)->version);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    /* libcurl writes the answer anew for each who asks, and several states may be loading this. */
+    pthread_once(&once, ask_libcurl);
+    lua_pushstring(L, version_of_libcurl);
     return 1;
 }
 

@@ -130,13 +130,19 @@ static int id(lua_State *L)
     return 1;
 }
 
-/* job:ringOn(bell): it rings when look() has something to see, and is silenced by look() */
+/* job:ringOn(bell) → true: it rings when look() has something to see, and is silenced by look() | nil, why not */
 static int ring_on(lua_State *L)
 {
     struct loomta_job *job = check_job(L);
     const struct loomta_bell *bell = loomta_lua_check_bell(L, 2);
 
-    return loomta_job_ring_on(job, bell) ? 0 : luaL_error(L, "%s", strerror(errno));
+    if (loomta_job_ring_on(job, bell)) {
+        lua_pushboolean(L, 1);
+        return 1;
+    }
+    lua_pushnil(L);
+    lua_pushstring(L, strerror(errno));
+    return 2;
 }
 
 /* job:await() → N of /proc/self/fd/N, the socket at which to wait for it | nil: there is none */

@@ -73,7 +73,17 @@ static int take(lua_State *L)
     return 1;
 }
 
-/* mailbox:fd() → a descriptor that is readable while take() has something to give. The mailbox's. */
+/* mailbox:ring(): what was taken is not all done; its descriptor is readable until the next take() */
+static int ring(lua_State *L)
+{
+    struct loomta_mailbox *mailbox = check_mailbox(L);
+
+    if (!is_foreign(mailbox))
+        loomta_mailbox_ring(mailbox);
+    return 0;
+}
+
+/* mailbox:fd() → a descriptor that is readable while take() has something to give, or ring() was called. The mailbox's. */
 static int fd(lua_State *L)
 {
     loomta_push_integer(L, check_mailbox(L)->bell.read_fd);
@@ -111,8 +121,8 @@ static int close_mailbox(lua_State *L)
 void loomta_lua_mailbox_register(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"submit", submit}, {"wait", wait},      {"take", take}, {"fd", fd},
-        {"leave", leave},   {"isOurs", is_ours}, {NULL, NULL},
+        {"submit", submit}, {"wait", wait},   {"take", take},      {"fd", fd},
+        {"ring", ring},     {"leave", leave}, {"isOurs", is_ours}, {NULL, NULL},
     };
 
     loomta_bind_type(L, type_name, methods, close_mailbox);

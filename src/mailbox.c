@@ -41,6 +41,21 @@ void loomta_mailbox_release(struct loomta_mailbox *mailbox)
     free(mailbox);
 }
 
+/* Under the lock. */
+static void ring(struct loomta_mailbox *mailbox)
+{
+    if (!mailbox->rung)
+        loomta_bell_ring(&mailbox->bell);
+    mailbox->rung = true;
+}
+
+void loomta_mailbox_ring(struct loomta_mailbox *mailbox)
+{
+    pthread_mutex_lock(&mailbox->lock);
+    ring(mailbox);
+    pthread_mutex_unlock(&mailbox->lock);
+}
+
 void loomta_mailbox_post(struct loomta_mailbox *mailbox, struct loomta_job *job)
 {
     pthread_mutex_lock(&mailbox->lock);
@@ -53,8 +68,7 @@ void loomta_mailbox_post(struct loomta_mailbox *mailbox, struct loomta_job *job)
         else
             mailbox->first = job;
         mailbox->last = job;
-        if (mailbox->first == job)
-            loomta_bell_ring(&mailbox->bell);
+        ring(mailbox);
     }
     pthread_mutex_unlock(&mailbox->lock);
 }
@@ -66,10 +80,12 @@ struct loomta_job *loomta_mailbox_take(struct loomta_mailbox *mailbox)
     if (job) {
         job->posted = false;
         mailbox->first = job->next_posted;
-        if (!mailbox->first) {
-            mailbox->last = NULL;
+    }
+    if (!mailbox->first) {
+        mailbox->last = NULL;
+        if (mailbox->rung)
             loomta_bell_silence(&mailbox->bell);
-        }
+        mailbox->rung = false;
     }
     pthread_mutex_unlock(&mailbox->lock);
     return job;

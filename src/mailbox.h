@@ -18,9 +18,10 @@ struct loomta_mailbox {
     atomic_int references;
     pid_t process;            /* that made it */
     struct loomta_lane lane;  /* the worker's thread alone */
-    struct loomta_bell bell;  /* readable as long as there are jobs; the owner's to close */
+    struct loomta_bell bell;  /* the owner's to wait on */
     pthread_mutex_t lock;     /* guards what follows */
     bool closed;              /* nobody reads it any more */
+    bool rung;                /* the bell is: there are jobs, or the owner wants it so */
     struct loomta_job *first; /* linked by next_posted; the list holds a reference on each */
     struct loomta_job *last;
 
@@ -41,8 +42,12 @@ void loomta_mailbox_release(struct loomta_mailbox *mailbox);
 /* Leaves a job, unless it is there already. Any thread. */
 void loomta_mailbox_post(struct loomta_mailbox *mailbox, struct loomta_job *job);
 
-/* Takes the oldest job out, with a reference that becomes the caller's; NULL: there is none. */
+/* Takes the oldest job out, with a reference that becomes the caller's; NULL: there is none. With none left the bell is
+ * silent. */
 struct loomta_job *loomta_mailbox_take(struct loomta_mailbox *mailbox);
+
+/* Rings the bell, for an owner who has taken out more than it has done. */
+void loomta_mailbox_ring(struct loomta_mailbox *mailbox);
 
 /* Waits until there is a job, at most `timeout_ms` (< 0: for ever) or until a signal comes. Says whether there is one. */
 bool loomta_mailbox_wait(const struct loomta_mailbox *mailbox, int timeout_ms);

@@ -150,17 +150,14 @@ function Client:perform(name, given)
   if not in_nginx then
     started:run()
   elseif self.mailbox then
-    self:drain() -- nobody may ever poll this client
+    self:tidy()
   end
   return started:wait()
 end
 
 --- Takes the news out of the mailbox. Jobs that ended and have no callback to run need nobody's attention.
----@private
-function Client:drain()
-  while true do
-    local id = self.mailbox:take()
-    if not id then return end
+local function drain(self)
+  for id in self.mailbox.take, self.mailbox do
     local polled = self.jobs[id]
     if polled and polled:isOver() then
       self:forget(polled)
@@ -170,16 +167,28 @@ function Client:drain()
   end
 end
 
+--- Lets go of jobs that ended, for a program that may never poll. The descriptor stays readable for what is to be done.
+---@private
+function Client:tidy()
+  drain(self)
+  if self.news[1] then self.mailbox:ring() end
+end
+
 --- Moves on all jobs that have news.
 ---@private
+---@return table? raised what a callback raised, in a table: the first that nobody has heard of. More may be left, or all may have
+---ended with it: the descriptor stays readable
 function Client:serve()
-  self:drain()
+  drain(self)
   local news = self.news
   self.news = {}
   for _, id in ipairs(news) do
     local polled = self.jobs[id]
     if polled then self.raised[#self.raised + 1] = polled:advance() end
   end
+  local raised = table.remove(self.raised, 1)
+  if raised then self.mailbox:ring() end
+  return raised
 end
 
 --- Waits for one job, serving the others meanwhile.
@@ -190,11 +199,7 @@ end
 function Client:waitFor(awaited, timeout_ms)
   local until_ms = timeout_ms and core.now() + timeout_ms
   while true do
-    local raised = awaited:advance()
-    if not raised then
-      self:serve()
-      raised = table.remove(self.raised, 1)
-    end
+    local raised = awaited:advance() or self:serve()
     local left_ms = until_ms and until_ms - core.now() or slice_ms
     if raised or awaited.outcome or left_ms <= 0 then return raised end
     self.mailbox:wait(math.min(math.ceil(left_ms), slice_ms))
@@ -261,7 +266,7 @@ function Client:launch(given)
   if not started then return nil, err, response.nothingSent() end
   self.jobs[started.exchange.id] = started
   self.running = self.running + 1
-  self:drain()
+  self:tidy()
   return started
 end
 
@@ -281,8 +286,7 @@ function Client:poll(timeoutMs)
     local left_ms = until_ms - core.now()
     if left_ms <= 0 or self.mailbox:wait(math.min(math.ceil(left_ms), slice_ms)) then break end
   end
-  self:serve()
-  local raised = table.remove(self.raised, 1)
+  local raised = self:serve()
   if raised then error(raised[1], 0) end
   return self.running
 end

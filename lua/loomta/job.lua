@@ -100,7 +100,8 @@ function Job:send(operation, fields, settings)
   if self.canceled or self.client.closed then return nil, canceled(), response.nothingSent() end
   local exchange, err = begin(self, operation, fields, settings)
   if not exchange then return nil, err, response.nothingSent() end
-  if self.bell then exchange.core:ringOn(self.bell) end
+  -- Without a descriptor for that, it stays readable: its owner looks too often, but not too late.
+  if self.bell and not exchange.core:ringOn(self.bell) then self.bell:ring() end
   self.client:track(self, exchange)
   return coroutine.yield()
 end
@@ -241,8 +242,8 @@ end
 ---@return loomta.Info info
 function Job:wait(timeoutMs)
   if timeoutMs ~= nil then job.checkTimeout(timeoutMs) end
-  if self.busy then error("a job cannot be waited for in its own callback", 2) end
   if not self.outcome then
+    if self.busy then error("a job cannot be waited for in its own callback", 2) end
     local raised, refused
     if nginx.phase() then
       raised, refused = nginx.wait(self, timeoutMs)
@@ -294,13 +295,15 @@ end
 function Job:fd()
   if not self.bell then
     local bell, why = core.bell()
+    if bell and self.outcome then
+      bell:ring()
+    elseif bell then
+      local rings
+      rings, why = self.exchange.core:ringOn(bell)
+      bell = rings and bell
+    end
     if not bell then return nil, errors.outOfResources(why) end
     self.bell = bell
-    if self.outcome then
-      bell:ring()
-    else
-      self.exchange.core:ringOn(bell)
-    end
   end
   return self.bell:fd()
 end

@@ -10,7 +10,7 @@ local function reader_of(pieces)
   end
 end
 
-for round = 1, 5 do
+for round = 1, tonumber(os.getenv "ROUNDS" or 5) do
   local client = assert(loomta.new { apiKey = key, baseUrl = url, maxConnections = round })
   local ended, told = 0, 0
   local function on_done(media, err)
