@@ -1,6 +1,6 @@
 -- Many small uploads on one client against a server that fails at random; says what became of each, and of the memory.
 --
---     make soak            50,000 uploads; SOAK_UPLOADS=1000 for fewer
+--     make soak            50,000 uploads; SOAK_UPLOADS=1000 for fewer; SOAK_JOBS=100 for so many at once, as jobs
 --
 -- SPDX-License-Identifier: MIT
 local core = require "loomta.core"
@@ -8,6 +8,7 @@ local loomta = require "loomta"
 local sandbox = require "spec.support.sandbox"
 
 local uploads = tonumber(os.getenv "SOAK_UPLOADS") or 50000
+local at_once = tonumber(os.getenv "SOAK_JOBS")
 local box = sandbox.start { args = { "--seed", "1" } }
 local bytes = ("0123456789abcdef"):rep(64)
 
@@ -31,8 +32,8 @@ end
 local client = assert(loomta.new { apiKey = box.key, baseUrl = box.url, idleTimeoutMs = 5000 })
 local outcomes, stored_known, unknown, attempts = {}, 0, 0, 0
 local settled, began = nil, core.now()
-for number = 1, uploads do
-  local media, err, info = client:upload { data = bytes, fileName = number .. ".jpg", mimeType = "image/jpeg" }
+
+local function note(media, err, info)
   attempts = attempts + info.attempts
   local outcome = media and "ok" or err.code
   outcomes[outcome] = (outcomes[outcome] or 0) + 1
@@ -41,11 +42,23 @@ for number = 1, uploads do
   elseif err.possiblyStored then
     unknown = unknown + 1
   end
+end
+
+for number = 1, uploads do
+  local given = { data = bytes, fileName = number .. ".jpg", mimeType = "image/jpeg" }
+  if at_once then
+    given.onDone = note
+    assert(client:start(given))
+    while client:poll() >= at_once do client:poll(1000) end
+  else
+    note(client:upload(given))
+  end
   if number == math.floor(uploads / 5) then
     collectgarbage()
     settled = memory_kb()
   end
 end
+while client:poll(1000) > 0 do end
 local seconds = (core.now() - began) / 1000
 collectgarbage()
 local grown = memory_kb() - settled

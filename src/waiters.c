@@ -212,7 +212,7 @@ static void attach(struct loomta_waiters *waiters, struct waiter *waiter)
     if (waiter->job)
         waiter->job->waiter_fd = waiter->fd;
     /* Something may have happened on the way. */
-    (void)!send(waiter->fd, "!", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)!send(waiter->fd, "!", 1, MSG_DONTWAIT);
 }
 
 /* Reads what a waiter says; false: it is gone. */
@@ -231,7 +231,7 @@ static bool listen_to(struct loomta_waiters *waiters, struct waiter *waiter, str
     for (ssize_t i = 0; i < got; i++) {
         if (words[i] == '.') {
             detach(waiter);
-            (void)!send(waiter->fd, ".", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+            (void)!send(waiter->fd, ".", 1, MSG_DONTWAIT);
         } else if (words[i] == '\n')
             attach(waiters, waiter);
         else if (waiter->length + 1 < sizeof waiter->said)

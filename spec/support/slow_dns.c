@@ -1,4 +1,4 @@
-/* Preloaded, it makes every look-up of a name ending in ".slow" take eight seconds, as a dead name server does.
+/* Preloaded, it makes every look-up of a name ending in ".slow" take a minute, as a dead name server does.
  * SPDX-License-Identifier: MIT */
 #include <dlfcn.h>
 #include <netdb.h>
@@ -12,6 +12,6 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
 
     *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
     if (length > 5 && strcmp(name + length - 5, ".slow") == 0)
-        sleep(8);
+        sleep(60);
     return real(name, service, hints, found);
 }

@@ -4,13 +4,18 @@
  *
  * usage: torture URL KEY SCRIPT
  * SPDX-License-Identifier: MIT */
+#include "mailbox.h"
+#include "worker.h"
+
 #include <curl/curl.h>
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
 
 #include <dirent.h>
+#include <poll.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,22 +29,24 @@ static const char *const victim_names[VICTIM_COUNT] = {"our allocations", "libcu
                                                        "libcurl's calls"};
 
 static struct {
-    bool armed;         /* points are counted */
+    atomic_bool armed;  /* points are counted */
     enum victim victim; /* whose points */
-    long point, fatal;  /* counted so far; the one that fails */
+    atomic_long point;  /* counted so far … */
+    long fatal;         /* … the one that fails */
     bool sticky;        /* … and all after it */
-    bool hit;
+    atomic_bool hit;
 } plan;
 
-static long live; /* our and libcurl's allocations that were not freed */
+static atomic_long live; /* our and libcurl's allocations that were not freed */
 
 static bool must_fail(enum victim victim)
 {
     if (!plan.armed || plan.victim != victim)
         return false;
-    plan.point++;
-    bool fails = plan.point == plan.fatal || (plan.sticky && plan.point > plan.fatal);
-    plan.hit |= fails;
+    long point = ++plan.point;
+    bool fails = point == plan.fatal || (plan.sticky && point > plan.fatal);
+    if (fails)
+        plan.hit = true;
     return fails;
 }
 
@@ -176,9 +183,9 @@ CURLcode __wrap_curl_easy_setopt(CURL *easy, CURLoption option, ...)
 
 /* --- the runs --- */
 
-static int open_descriptors(void)
+static int entries(const char *path)
 {
-    DIR *folder = opendir("/proc/self/fd");
+    DIR *folder = opendir(path);
     int count = 0;
 
     while (readdir(folder))
@@ -187,11 +194,35 @@ static int open_descriptors(void)
     return count;
 }
 
+/* Waits until the worker has ended, and leaves what is left of one: always the same. */
+static void settle(void)
+{
+    static const int alone = 3; /* ".", ".." and this thread */
+    struct loomta_mailbox *mailbox;
+
+    for (int pass = 0; pass < 2; pass++) {
+        for (int i = 0; entries("/proc/self/task") > alone; i++) {
+            if (i > 20000) {
+                fprintf(stderr, "%s %ld: the thread does not end\n", victim_names[plan.victim], plan.fatal);
+                exit(1);
+            }
+            poll(NULL, 0, 1);
+        }
+        if (pass == 1)
+            return;
+        mailbox = loomta_mailbox_new(1);
+        loomta_worker_join(mailbox);
+        loomta_worker_leave(mailbox);
+        loomta_mailbox_release(mailbox);
+    }
+}
+
 /* One upload in a state of its own. False when it went wrong in a way that no failure may go wrong. */
 static bool run(char **words)
 {
+    settle();
     long live_before = live;
-    int descriptors_before = open_descriptors();
+    int descriptors_before = entries("/proc/self/fd");
     bool fine = true;
     lua_State *L = lua_newstate(lua_allocate, NULL);
 
@@ -220,9 +251,10 @@ static bool run(char **words)
         fine = false;
     }
     lua_close(L);
-    if (live != live_before || open_descriptors() != descriptors_before) {
+    settle();
+    if (live != live_before || entries("/proc/self/fd") != descriptors_before) {
         fprintf(stderr, "%s %ld: %ld blocks and %d descriptors are left\n", victim_names[plan.victim], plan.fatal,
-                live - live_before, open_descriptors() - descriptors_before);
+                live - live_before, entries("/proc/self/fd") - descriptors_before);
         fine = false;
     }
     return fine;
@@ -234,10 +266,11 @@ static long torture(enum victim victim, bool sticky, char **words)
     long fatal = 0;
 
     do {
-        memset(&plan, 0, sizeof plan);
         plan.victim = victim;
+        plan.point = 0;
         plan.fatal = ++fatal;
         plan.sticky = sticky;
+        plan.hit = false;
         if (!run(words))
             return -1;
     } while (plan.hit);
