@@ -58,7 +58,7 @@ LUA_FILES := $(wildcard lua/loomta/*.lua)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: help all sandbox install test specs jobs nginx-core demo examples lint format sanitize memcheck matrix gc-stress faults soak coverage threads helgrind fuzz torture rock interop clean
+.PHONY: help all sandbox install test specs jobs nginx-core bench-jobs demo examples lint format sanitize memcheck matrix gc-stress faults soak coverage threads helgrind fuzz torture rock interop clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -118,14 +118,22 @@ demo:  ## install what is missing, build, and watch real files being uploaded to
 	@$(MAKE) --no-print-directory -s all sandbox
 	@$(RUN_ENV) scripts/demo
 
-examples: all sandbox  ## run every example against the sandbox
+build/bench/%: bench/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_GNU_SOURCE $(ALL_WARNINGS) $(CFLAGS) $< $(LDFLAGS) -o $@
+
+bench-jobs: all nginx-core build/bench/sink build/bench/probe  ## what jobs cost; BENCH_FLAGS=--json, or names of parts
+	@$(RUN_ENV) $(LUA) bench/jobs.lua $(BENCH_FLAGS)
+
+examples: all nginx-core sandbox  ## run every example against the sandbox
 	@$(RUN_ENV) scripts/examples
+	@$(RUN_ENV) scripts/examples-nginx
 
 lint:  ## luacheck, cppcheck, clang-tidy, clang-format, and the rules of this code base
 	@scripts/lint
 
 format:  ## lay out the C code
-	clang-format -i src/*.c src/*.h sandbox/*.c sandbox/*.h
+	clang-format -i src/*.c src/*.h sandbox/*.c sandbox/*.h bench/*.c
 
 sanitize:  ## the specs under AddressSanitizer and UndefinedBehaviorSanitizer
 	@scripts/sanitize

@@ -502,6 +502,27 @@ describe("a client's descriptor", function()
   end)
 end)
 
+describe("a callback's coroutine", function()
+  it("that is forgotten in the middle cancels its job once it is collected", function()
+    if _VERSION == "Lua 5.1" and not rawget(_G, "jit") then return end -- no yield there
+    local job
+    do
+      local co = coroutine.create(function()
+        job = upload { maxBytesPerSec = slow, onProgress = coroutine.yield }
+        job:wait()
+      end)
+      assert(coroutine.resume(co))
+      co = nil -- luacheck: ignore
+    end
+    assert.is_false(job:done())
+    eventually(function()
+      collectgarbage()
+      return job:done()
+    end)
+    assert.equal("canceled", select(2, job:wait()).code)
+  end)
+end)
+
 describe("a loop on the client's descriptor", function()
   -- Runs until nothing is left, polling only when the descriptor says so.
   local function loop()

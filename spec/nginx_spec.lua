@@ -8,6 +8,15 @@ local sandbox = require "spec.support.sandbox"
 local socket = require "socket"
 local tls = require "spec.support.tls"
 
+describe("what opm is told", function()
+  it("agrees with the code", function()
+    local told = {}
+    for name, value in files.read("dist.ini"):gmatch "\n([%w_]+) = ([^\n]+)" do told[name] = value end
+    assert.equal(require "loomta.version", told.version)
+    assert.truthy(files.read(told.main_module):find("loomta.version", 1, true))
+  end)
+end)
+
 if not nginx.available() then
   describe("uploads #nginx", function() pending "need nginx with its Lua module: apt-get install libnginx-mod-http-lua" end)
   return
@@ -19,6 +28,7 @@ local size = 320000 -- of what the Lua below calls `bytes`
 local init = [[
   loomta, cjson = require "loomta", require "cjson"
   bytes = ("0123456789abcdef"):rep(20000)
+  slow = { data = bytes:rep(10), mimeType = "video/mp4", maxBytesPerSec = 10000 } -- five minutes
   arrived, jobs = 0, {}
   function run(n) return assert(loadfile(("%s/code%d.lua"):format(ngx.config.prefix(), n)))() end
   function exists(name)
@@ -386,18 +396,18 @@ describe("a job #nginx", function()
     assert.equal(2 * size, run("return outcome(jobs.one:wait())").media.size) -- and in a third
   end)
 
-  it("is waited for by one light thread at a time", function()
+  it("is waited for by several light threads", function()
     local result = run [[
       local job = assert(loomta.start { reader = held_reader(), mimeType = "video/mp4" })
       local first = ngx.thread.spawn(function() return outcome(job:wait()) end)
-      local ok, why = pcall(job.wait, job, 1000)
+      local _, err = job:wait(30)
       local go = assert(io.open(ngx.config.prefix() .. "/go", "w"))
       go:close()
-      return { ok = ok, why = why, first = select(2, ngx.thread.wait(first)) }
+      return { early = err.code, second = outcome(job:wait()), first = select(2, ngx.thread.wait(first)) }
     ]]
-    assert.is_false(result.ok)
-    assert.truthy(result.why:find("another thread waits for this job", 1, true), result.why)
+    assert.equal("timeout", result.early)
     assert.equal(2 * size, result.first.media.size)
+    assert.equal(2 * size, result.second.media.size)
   end)
 
   it("is polled for in a request, which does not wait", function()
@@ -472,6 +482,14 @@ describe("a phase that cannot yield #nginx", function()
     assert.same({ 0, 0 }, { threads(pids[1]), threads(master) })
   end)
 
+  it("starts nothing in init, which is the master's", function()
+    start { init = "local job, err = loomta.start { data = bytes, mimeType = 'video/mp4' } refused = { job == nil, err.code }" }
+    assert.same({ true, "would_block" }, run "return refused")
+    local _, master = web:pids()
+    assert.equal(0, threads(master))
+    assert.same({}, (box:requests()))
+  end)
+
   it("starts a job, which is sent", function()
     start(phases "launch()")
     for path, status in pairs { set = 204, filtered = 200, balanced = 502 } do assert.equal(status, (web:get("/" .. path))) end
@@ -500,13 +518,11 @@ describe("a phase that cannot yield #nginx", function()
 end)
 
 describe("a request that ends early #nginx", function()
-  local slow = "upload { data = bytes:rep(100), maxBytesPerSec = 100000 }" -- for five minutes
-
   before_each(function() start() end)
   after_each(stop)
 
   it("because its client hung up cancels its upload, with lua_check_client_abort", function()
-    local call = background(slow, "checked")
+    local call = background("upload(slow)", "checked")
     await_begun()
     assert.equal(1, connections())
     call:kill()
@@ -546,7 +562,8 @@ describe("a request that ends early #nginx", function()
       local status = web:get(program(([[
         local begun
         local thread = ngx.thread.spawn(function()
-          upload { data = bytes:rep(100), maxBytesPerSec = 100000, onProgress = function(sent) begun = sent > 0 end }
+          slow.onProgress = function(sent) begun = sent > 0 end
+          upload(slow)
         end)
         eventually(function() return begun end)
         %s
@@ -562,7 +579,7 @@ describe("a request that ends early #nginx", function()
       run [[
         local threads = {}
         for i = 1, 5 do
-          threads[i] = ngx.thread.spawn(upload, { data = bytes:rep(100), maxBytesPerSec = 100000 })
+          threads[i] = ngx.thread.spawn(upload, slow)
           if i % 2 == 0 then ngx.sleep(0) end
           assert(ngx.thread.kill(threads[i]))
         end
@@ -572,6 +589,103 @@ describe("a request that ends early #nginx", function()
     web:await("the end of the connections", function() return connections() == 0 end)
     assert.equal(0, stored())
     assert.equal(size, run("return outcome(upload {})").media.size)
+  end)
+end)
+
+-- What does not hold yet.
+describe("a job that is polled where no coroutine can be made #nginx", function()
+  after_each(stop)
+
+  it("is reconciled once it is polled elsewhere", function()
+    start {
+      init = "client = assert(loomta.new {})",
+      server = "location /logged { return 204; log_by_lua_block { pcall(client.poll, client) } }",
+    }
+    box:fault { disconnect = "reset", at = "response" }
+    run [[jobs.one = assert(client:start { data = bytes, mimeType = "video/mp4", reconcile = true }) return {}]]
+    await_stored(1)
+    for _ = 1, 10 do assert.equal(204, (web:get "/logged")) end
+    local result = run "return outcome(jobs.one:wait(10000))"
+    assert.equal(size, result.media.size)
+    assert.is_true(result.info.reconciled)
+  end)
+end)
+
+describe("without descriptors #nginx", function()
+  after_each(stop)
+
+  -- The waiters' own sockets took the last ones: so nothing could be accepted or sent, and nobody's end made room.
+  it("uploads still end, and the process serves on", function()
+    start { main = "worker_rlimit_nofile 40;" }
+    web.expect_alerts = "Too many open files"
+    box:fault { delayAfterBodyMs = 300, times = 60 }
+    local ends = run [[
+      local threads, ends = {}, {}
+      for i = 1, 60 do threads[i] = ngx.thread.spawn(upload, {}) end
+      for i = 1, 60 do
+        local _, media, err = ngx.thread.wait(threads[i])
+        ends[i] = media and "sent" or err.code
+      end
+      return ends
+    ]]
+    assert.equal(60, #ends)
+    for _, code in ipairs(ends) do assert.truthy(code == "sent" or code == "connect_failed" or code == "file_read_failed", code) end
+    assert.equal(size, run("return outcome(upload {})").media.size)
+  end)
+end)
+
+describe("a waiter that is killed #nginx", function()
+  before_each(function() start() end)
+  after_each(stop)
+
+  -- Waits for a job in a light thread, and kills that.
+  local function killed(wait)
+    return ([[
+      local begun
+      local job = assert(loomta.start {
+        data = bytes:rep(10), mimeType = "video/mp4", maxBytesPerSec = 10000,
+        onProgress = function(sent)
+          begun = sent
+          CALLBACK
+        end,
+      })
+      local thread = ngx.thread.spawn(function() WAIT end)
+      eventually(function() return begun end)
+      ngx.sleep(0.05)
+      assert(ngx.thread.kill(thread))
+    ]]):gsub("%u%u%u%u+", wait)
+  end
+
+  it("in its first callback cancels its upload", function()
+    local path = program [[
+      slow.onProgress = function() jobs.begun = true ngx.sleep(60) end
+      local thread = ngx.thread.spawn(upload, slow)
+      eventually(function() return jobs.begun and exists "go" end)
+      assert(ngx.thread.kill(thread))
+      return {}
+    ]]
+    local call = web:background(path)
+    await_begun()
+    files.write(web.prefix .. "/go", "")
+    call:finish()
+    assert_broken_off()
+  end)
+
+  it("leaves its job to others, who learn that it was canceled", function()
+    assert.equal("canceled", run(killed { WAIT = "job:wait()", CALLBACK = "" } .. "return outcome(job:wait())").err.code)
+  end)
+
+  it("in a callback does so, too", function()
+    local waits = { WAIT = "job:wait()", CALLBACK = "if sent > 0 then ngx.sleep(60) end" }
+    assert.equal("canceled", run(killed(waits) .. "return outcome(job:wait())").err.code)
+  end)
+
+  it("while it waits for a time does not hold up its request, nor log an error", function()
+    local before = socket.gettime()
+    run(killed { WAIT = "job:wait(8000)", CALLBACK = "" } .. "return {}")
+    assert.is_true(socket.gettime() - before < 4)
+    run(killed { WAIT = "job:wait(100)", CALLBACK = "" } .. "ngx.sleep(0.2) return {}")
+    assert.is_nil(web:log():find("[error]", 1, true), web:log())
   end)
 end)
 
@@ -599,11 +713,12 @@ describe("each worker process #nginx", function()
   it("keeps neither descriptors nor threads of 200 uploads", function()
     start()
     local pid, path = worker(), program "return outcome(upload {})"
-    for _ = 1, 20 do assert.equal(200, (web:get(path))) end
+    assert(web:get(path .. "&i=[1-20]")) -- curl makes twenty requests of that
+    await_stored(20)
     local before = descriptors(pid)
-    for _ = 1, 200 do assert.equal(200, (web:get(path))) end
-    web:await("the descriptors' end", function() return descriptors(pid) <= before end)
+    assert(web:get(path .. "&i=[1-200]"))
     assert.equal(220, stored())
+    web:await("the descriptors' end", function() return descriptors(pid) <= before end)
     assert.equal(1, threads(pid))
   end)
 
@@ -612,10 +727,10 @@ describe("each worker process #nginx", function()
     local pid = worker()
     local round = program [[
       local threads = {}
-      for i = 1, 20 do threads[i] = ngx.thread.spawn(upload, { data = bytes:rep(100), maxBytesPerSec = 100000 }) end
+      for i = 1, 20 do threads[i] = ngx.thread.spawn(upload, slow) end
       ngx.sleep(0.02)
       for i = 1, 20 do ngx.thread.kill(threads[i]) end
-      local job = assert(loomta.start { data = bytes:rep(100), mimeType = "video/mp4", maxBytesPerSec = 100000 })
+      local job = assert(loomta.start(slow))
       for _ = 1, 10 do job:wait(1) end
       job:cancel()
       return outcome(job:wait())
@@ -656,11 +771,11 @@ describe("the end of a worker #nginx", function()
 
   local function go() files.write(web.prefix .. "/go", "") end
 
-  local function assert_finished(call)
+  local function assert_finished(call, all)
     local status, body = call:finish()
     assert.equal(200, status, body)
     assert.equal(2 * size, cjson.decode(body).media.size)
-    assert.equal(1, stored())
+    assert.equal(all or 1, stored())
   end
 
   it("by reload comes after its upload", function()
@@ -671,15 +786,9 @@ describe("the end of a worker #nginx", function()
     web:signal "reload"
     assert.same({ old }, (select(3, web:pids())))
     assert.equal(size, run("return outcome(upload {})").media.size) -- by the new one
-    box:reset()
     assert.is_false(call:done())
-    local again = background(hold) -- on the new one, so that the old one is not awaited for too little
-    await_begun()
-    again:kill()
     go()
-    local status, body = call:finish()
-    assert.equal(200, status, body)
-    assert.equal(2 * size, cjson.decode(body).media.size)
+    assert_finished(call, 2)
     web:await("the old worker's end", function() return #select(3, web:pids()) == 0 end)
   end)
 
@@ -761,7 +870,7 @@ describe("where nginx gives no connection to wait on #nginx", function()
     local result = run [[
       local result = outcome(upload {})
       result.reader = outcome(upload { reader = coroutine.wrap(function() for _ = 1, 5 do coroutine.yield(bytes) end end) })
-      local job = assert(loomta.start { data = bytes:rep(100), mimeType = "video/mp4", maxBytesPerSec = 100000 })
+      local job = assert(loomta.start(slow))
       result.late = outcome(job:wait(20)).err.code
       job:cancel()
       result.canceled = outcome(job:wait()).err.code

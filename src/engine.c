@@ -331,8 +331,8 @@ bool loomta_engine_step(struct loomta_engine *engine, int timeout_ms)
 
 void loomta_engine_interrupt(struct loomta_engine *engine)
 {
-    atomic_store(&engine->interrupted, true);
-    curl_multi_wakeup(engine->multi);
+    if (!atomic_exchange(&engine->interrupted, true))
+        curl_multi_wakeup(engine->multi);
 }
 
 void loomta_engine_watch(struct loomta_engine *engine, struct curl_waitfd *descriptors, unsigned count)

@@ -167,9 +167,10 @@ static int close_job(lua_State *L)
     /* A child of fork() leaves its parent's jobs as they are: the worker may have held their locks. */
     if (!job || loomta_job_is_foreign(job))
         return 0;
-    cancel_job(job);
-    if (job->mailbox)
+    if (loomta_job_look(job).state != LOOMTA_JOB_DONE) {
+        cancel_job(job);
         loomta_job_revoke(job);
+    }
     loomta_job_release(job);
     return 0;
 }

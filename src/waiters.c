@@ -2,10 +2,10 @@
  * SPDX-License-Identifier: MIT */
 #include "waiters.h"
 
+#include "clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,18 +13,19 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { ID_SIZE = 24, PAUSE_MS = 10 };
+enum { LINE_SIZE = 48 };
 
 struct waiter {
     int fd;
     struct loomta_job *job; /* a reference; NULL: not named yet, or over */
-    char said[ID_SIZE];     /* of the id, so far */
+    int64_t due_us;         /* when its time is over; INT64_MAX: never */
+    char said[LINE_SIZE];   /* so far, of its line */
     size_t length;
 };
 
 void loomta_waiters_init(struct loomta_waiters *waiters)
 {
-    *waiters = (struct loomta_waiters){.path_fd = -1};
+    *waiters = (struct loomta_waiters){.path_fd = -1, .spare_fd = -1};
     atomic_init(&waiters->listener, -1);
 }
 
@@ -169,20 +170,37 @@ struct curl_waitfd *loomta_waiters_polled(struct loomta_waiters *waiters, unsign
     return polled;
 }
 
+/* Without descriptors nobody could come in, and the listener would call again and again. Whoever is let in and shut out at
+ * once looks after its job in another way, and needs no descriptor for it. */
+static void shut_out(struct loomta_waiters *waiters)
+{
+    close(waiters->spare_fd);
+    int fd = accept_one(atomic_load(&waiters->listener));
+    if (fd >= 0)
+        close(fd);
+    waiters->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 static void let_in(struct loomta_waiters *waiters)
 {
     int fd;
 
+    if (waiters->spare_fd < 0)
+        waiters->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     while ((fd = accept_one(atomic_load(&waiters->listener))) >= 0) {
         if (!is_this_process(fd) || !grow(waiters)) {
             close(fd);
             continue;
         }
-        waiters->list[waiters->count++] = (struct waiter){.fd = fd};
+        waiters->list[waiters->count++] = (struct waiter){.fd = fd, .due_us = INT64_MAX};
     }
-    /* Without descriptors it would call again and again. */
-    if (errno == EMFILE || errno == ENFILE)
-        poll(NULL, 0, PAUSE_MS);
+    if ((errno == EMFILE || errno == ENFILE) && waiters->spare_fd >= 0)
+        shut_out(waiters);
+}
+
+static void say(const struct waiter *waiter, const char *word)
+{
+    (void)!send(waiter->fd, word, 1, MSG_DONTWAIT); /* the worker takes no SIGPIPE */
 }
 
 static void detach(struct waiter *waiter)
@@ -203,22 +221,26 @@ static struct loomta_job *find_expected(struct loomta_waiters *waiters, uint64_t
     return NULL;
 }
 
+/* Its line is complete. */
 static void attach(struct loomta_waiters *waiters, struct waiter *waiter)
 {
+    char *end;
+
     waiter->said[waiter->length] = '\0';
-    waiter->length = 0;
-    detach(waiter);
-    waiter->job = find_expected(waiters, strtoull(waiter->said, NULL, 10));
+    uint64_t id = strtoull(waiter->said, &end, 10);
+    int64_t wait_ms = strtoll(end, NULL, 10);
+    if (wait_ms > 0)
+        waiter->due_us = loomta_now_us() + wait_ms * 1000;
+    waiter->job = find_expected(waiters, id);
     if (waiter->job)
         waiter->job->waiter_fd = waiter->fd;
-    /* Something may have happened on the way. */
-    (void)!send(waiter->fd, "!", 1, MSG_DONTWAIT);
+    say(waiter, "!"); /* something may have happened on the way */
 }
 
 /* Reads what a waiter says; false: it is gone. */
 static bool listen_to(struct loomta_waiters *waiters, struct waiter *waiter, struct loomta_engine *engine)
 {
-    char words[ID_SIZE];
+    char words[LINE_SIZE];
     ssize_t got = recv(waiter->fd, words, sizeof words, MSG_DONTWAIT);
 
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
@@ -229,10 +251,7 @@ static bool listen_to(struct loomta_waiters *waiters, struct waiter *waiter, str
         return false;
     }
     for (ssize_t i = 0; i < got; i++) {
-        if (words[i] == '.') {
-            detach(waiter);
-            (void)!send(waiter->fd, ".", 1, MSG_DONTWAIT);
-        } else if (words[i] == '\n')
+        if (words[i] == '\n')
             attach(waiters, waiter);
         else if (waiter->length + 1 < sizeof waiter->said)
             waiter->said[waiter->length++] = words[i];
@@ -240,17 +259,39 @@ static bool listen_to(struct loomta_waiters *waiters, struct waiter *waiter, str
     return true;
 }
 
+int64_t loomta_waiters_due_us(const struct loomta_waiters *waiters)
+{
+    int64_t due_us = INT64_MAX;
+
+    for (size_t i = 0; i < waiters->count; i++)
+        if (waiters->list[i].due_us < due_us)
+            due_us = waiters->list[i].due_us;
+    return due_us;
+}
+
+/* Its time is over: from now on it may hang up. */
+static void dismiss(struct waiter *waiter)
+{
+    detach(waiter);
+    waiter->due_us = INT64_MAX;
+    say(waiter, ".");
+}
+
 void loomta_waiters_serve(struct loomta_waiters *waiters, struct loomta_engine *engine)
 {
     size_t count = waiters->count;
+    int64_t now_us = loomta_now_us();
 
     /* Only what was polled has something to say; from the end, so that the last can fill a gap. */
     if (!waiters->polled || atomic_load(&waiters->listener) < 0)
         return;
     for (size_t i = count; i-- > 0;) {
         struct waiter *waiter = &waiters->list[i];
-        if (waiters->polled[i + 1].revents == 0 || listen_to(waiters, waiter, engine))
+        if (waiters->polled[i + 1].revents == 0 || listen_to(waiters, waiter, engine)) {
+            if (waiter->due_us <= now_us)
+                dismiss(waiter);
             continue;
+        }
         detach(waiter);
         close(waiter->fd);
         *waiter = waiters->list[--waiters->count];
@@ -272,6 +313,8 @@ void loomta_waiters_close(struct loomta_waiters *waiters)
     if (atomic_load(&waiters->listener) >= 0) {
         close(atomic_load(&waiters->listener));
         close(waiters->path_fd);
+        if (waiters->spare_fd >= 0)
+            close(waiters->spare_fd);
     }
     loomta_waiters_init(waiters);
 }

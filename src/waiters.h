@@ -1,8 +1,10 @@
 /* Those who wait for a job on a connection of their own: hosts such as nginx, which let a request wait for a socket and for
  * nothing else. They connect to a unix socket that only this process can reach, and name a job; then each byte that comes
- * says that the job needs its owner. Whoever hangs up without a goodbye has been killed, and its job is canceled.
+ * says that the job needs its owner. Whoever hangs up before the job has ended has been killed, and the job is canceled;
+ * unless it was told that its time is over.
  *
- * Their words: the job's id in decimal and a line feed; a full stop for goodbye, which is answered by one.
+ * A waiter says one line: the job's id, a blank, and for how many ms it waits (0: without limit). It hears "!" for each
+ * time that it should look, and "." when its time is over.
  * SPDX-License-Identifier: MIT */
 #ifndef LOOMTA_WAITERS_H
 #define LOOMTA_WAITERS_H
@@ -19,6 +21,7 @@ struct loomta_waiters {
     int path_fd; /* the socket's place, whose name is gone: reached as /proc/self/fd/N */
 
     /* The worker's thread alone: */
+    int spare_fd; /* for who comes when the system has no more descriptors */
     struct waiter *list;
     size_t count, capacity;
     struct curl_waitfd *polled;  /* the listener and each of the list */
@@ -36,7 +39,10 @@ void loomta_waiters_expect(struct loomta_waiters *waiters, struct loomta_job *jo
 /* What to poll; valid until the next call of any of these. */
 struct curl_waitfd *loomta_waiters_polled(struct loomta_waiters *waiters, unsigned *count);
 
-/* Lets in who came, reads what they say, cancels the jobs of those who are gone. Without anything to do it is cheap. */
+/* When the first waiter's time is over, in the monotonic clock's microseconds; INT64_MAX: never. */
+int64_t loomta_waiters_due_us(const struct loomta_waiters *waiters);
+
+/* Lets in who came, reads what they say, cancels the jobs of those who are gone, tells those whose time is over. */
 void loomta_waiters_serve(struct loomta_waiters *waiters, struct loomta_engine *engine);
 
 /* Hangs up on all, and closes the socket. */

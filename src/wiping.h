@@ -1,4 +1,5 @@
-/* Memory functions for libcurl that wipe what they free: its request buffers hold the key.
+/* Memory functions for libcurl that wipe what they free, since its request buffers hold the key, and keep the large
+ * blocks that it frees: it makes a new buffer for each upload.
  * SPDX-License-Identifier: MIT */
 #ifndef LOOMTA_WIPING_H
 #define LOOMTA_WIPING_H

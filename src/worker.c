@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "worker.h"
 
+#include "clock.h"
 #include "engine.h"
 #include "waiters.h"
 
@@ -98,6 +99,16 @@ static bool must_stop(const struct loomta_worker *worker)
     return stopping;
 }
 
+/* How long the next step may take. */
+static int step_ms(const struct loomta_worker *worker)
+{
+    int64_t left_us = loomta_waiters_due_us(&worker->waiters) - loomta_now_us();
+
+    if (left_us >= (int64_t)SLEEP_MS * 1000)
+        return SLEEP_MS;
+    return left_us > 0 ? (int)(left_us / 1000) + 1 : 0;
+}
+
 static void *run(void *user)
 {
     struct loomta_worker *worker = user;
@@ -107,7 +118,7 @@ static void *run(void *user)
         read_inbox(worker);
         struct curl_waitfd *watched = loomta_waiters_polled(&worker->waiters, &count);
         loomta_engine_watch(worker->engine, watched, count);
-        loomta_engine_step(worker->engine, SLEEP_MS);
+        loomta_engine_step(worker->engine, step_ms(worker));
         loomta_waiters_serve(&worker->waiters, worker->engine);
     } while (!must_stop(worker));
 

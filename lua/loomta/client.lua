@@ -262,7 +262,8 @@ end
 
 ---@private
 function Client:launch(given)
-  local started, err = self:begin("upload", given, "mailbox", "start")
+  local err, started = nginx.startRefusal(), nil
+  if not err then started, err = self:begin("upload", given, "mailbox", "start") end
   if not started then return nil, err, response.nothingSent() end
   self.jobs[started.exchange.id] = started
   self.running = self.running + 1

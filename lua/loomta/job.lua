@@ -10,6 +10,10 @@ local reconcile = require "loomta.reconcile"
 local request = require "loomta.request"
 local response = require "loomta.response"
 
+-- The flow is ours from end to end: nginx's own coroutines are for what waits in nginx, and not to be had in every phase.
+local create, resume = coroutine._create or coroutine.create, coroutine._resume or coroutine.resume
+local yield, status = coroutine._yield or coroutine.yield, coroutine._status or coroutine.status
+
 local slice_ms = 250 -- how long a step may keep the thread from Lua's hooks (Ctrl-C)
 
 --- One request on its way, with its attempts.
@@ -22,6 +26,7 @@ local slice_ms = 250 -- how long a step may keep the thread from Lua's hooks (Ct
 ---@field ended integer attempts whose end was reported
 ---@field reported integer? bytes that onProgress heard of
 ---@field failed loomta.Error? what ended its reader
+---@field closed boolean? its result was taken
 
 ---@class loomta.Job
 ---@field private client loomta.Client
@@ -36,7 +41,8 @@ local slice_ms = 250 -- how long a step may keep the thread from Lua's hooks (Ct
 ---@field private exchange loomta.Exchange? the request that is on its way
 ---@field private flow thread? what goes on when it has ended, where the operation needs more than one
 ---@field private outcome table? { value, err, info }
----@field private busy boolean? a callback is running
+---@field private busy table? the coroutine and the nginx request in which a callback is running; weak
+---@field private failure table? { err, info } of the request that made the flow necessary
 local Job = { __name = "loomta.Job" }
 Job.__index = Job
 
@@ -103,7 +109,7 @@ function Job:send(operation, fields, settings)
   -- Without a descriptor for that, it stays readable: its owner looks too often, but not too late.
   if self.bell and not exchange.core:ringOn(self.bell) then self.bell:ring() end
   self.client:track(self, exchange)
-  return coroutine.yield()
+  return yield()
 end
 
 --- Calls another operation as a part of this call, `delay_ms` from now. Inside its flow only.
@@ -132,19 +138,23 @@ local function go_on(self, value, err, info, unknown)
   local flow = self.flow
   if not flow then
     if not (unknown and self.settings.reconcile and self.operation.multipart) then return finish(self, value, err, info) end
-    flow = coroutine.create(reconcile.settle)
-    self.flow = flow
+    flow = create(reconcile.settle)
+    self.flow, self.failure = flow, { err, info }
     value, err, info, unknown = self, err, info, nil
   end
   local ok
-  ok, value, err, info = coroutine.resume(flow, value, err, info, unknown)
-  if not ok then error(value, 0) end
-  if coroutine.status(flow) == "dead" then return finish(self, value, err, info) end
+  ok, value, err, info = resume(flow, value, err, info, unknown)
+  if not ok then
+    finish(self, nil, self.failure[1], self.failure[2]) -- what is known stays true
+    error(value, 0)
+  end
+  if status(flow) == "dead" then return finish(self, value, err, info) end
 end
 
 local function conclude(self, exchange)
   local result = exchange.core:result()
   exchange.core:close()
+  exchange.closed = true
   local value, err, info = response.read(exchange.operation, result, exchange.settings.apiKey)
   if exchange.failed then
     value, err = nil, exchange.failed
@@ -175,10 +185,9 @@ local function feed(exchange)
   local piece, err = exchange.source.next()
   if err then
     exchange.failed = err
-    exchange.core:cancel()
-    return
+    if not exchange.closed then exchange.core:cancel() end
   end
-  local _, _, _, hungry = exchange.core:look()
+  local hungry = not exchange.failed and not exchange.closed and select(4, exchange.core:look())
   if hungry then exchange.core:feed(piece) end -- still: the reader may have canceled or closed what it feeds
 end
 
@@ -193,17 +202,31 @@ local function attend(self)
     if settings.onRetry and not done and ended > exchange.ended then report_retry(exchange, ended) end
     if hungry and not exchange.failed then feed(exchange) end
   end
-  if done then conclude(self, exchange) end
+  if done and not exchange.closed then conclude(self, exchange) end
+end
+
+local weak = { __mode = "v" }
+
+--- Was the coroutine that runs a callback killed or forgotten in the middle of it?
+local function is_lost(self)
+  local running, request_of = self.busy[1], self.busy[2]
+  if running ~= nil and (running == true or coroutine.status(running) ~= "dead") then return false end
+  -- Of another request's coroutines nginx says "dead" whatever they are: then only a job that has ended may be taken over.
+  return running == nil or request_of == nginx.request() or self.exchange.core:look() == "done"
 end
 
 --- Moves the job on as far as that goes without waiting.
 ---@private
 ---@return table? raised what a callback raised, in a table; the job is canceled then
 function Job:advance()
-  if self.outcome or self.busy then return end
-  self.busy = true
+  if self.outcome then return end
+  if self.busy then
+    if not is_lost(self) then return end
+    self:cancel()
+  end
+  self.busy = setmetatable({ coroutine.running() or true, nginx.request() }, weak)
   local ok, err = pcall(attend, self)
-  self.busy = false
+  self.busy = nil
   if ok then return end
   self:cancel()
   return { err }
@@ -243,9 +266,13 @@ end
 function Job:wait(timeoutMs)
   if timeoutMs ~= nil then job.checkTimeout(timeoutMs) end
   if not self.outcome then
-    if self.busy then error("a job cannot be waited for in its own callback", 2) end
+    local in_nginx = nginx.phase()
+    -- In nginx it may be another request's callback, which goes on while this one waits.
+    if self.busy and (not in_nginx or self.busy[1] == coroutine.running()) then
+      error("a job cannot be waited for in its own callback", 2)
+    end
     local raised, refused
-    if nginx.phase() then
+    if in_nginx then
       raised, refused = nginx.wait(self, timeoutMs)
     else
       raised = self.client:waitFor(self, timeoutMs)
@@ -285,7 +312,7 @@ end
 --- whole upload was sent already, its `possiblyStored` says so. Nothing happens to a job that has ended.
 function Job:cancel()
   self.canceled = true
-  if self.exchange then self.exchange.core:cancel() end
+  if self.exchange and not self.exchange.closed then self.exchange.core:cancel() end
 end
 
 --- A descriptor that becomes readable when the job needs attention, and stays so once it has ended: then `job:wait(0)` or

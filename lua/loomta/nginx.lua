@@ -5,6 +5,7 @@
 --- job; each byte that comes back says that there is something to do. If the request is killed, nginx closes the connection,
 --- and the engine cancels the job.
 -- SPDX-License-Identifier: MIT
+local now = require("loomta.core").now
 local errors = require "loomta.errors"
 
 local can_yield = {
@@ -24,6 +25,10 @@ function nginx.phase()
   return type(ngx) == "table" and ngx.get_phase and ngx.get_phase() or nil
 end
 
+--- What tells the request that the calling code runs in from others; nil where there is none.
+---@return table?
+function nginx.request() return can_yield[nginx.phase()] and ngx.ctx or nil end
+
 --- Why a call cannot wait here; nil where it can.
 ---@return loomta.Error?
 function nginx.refusal()
@@ -34,26 +39,31 @@ function nginx.refusal()
   return errors.input("would_block", message:format(phase))
 end
 
+--- Why nothing can be started here; nil where it can.
+---@return loomta.Error?
+function nginx.startRefusal()
+  if nginx.phase() ~= "init" then return nil end
+  return errors.input("would_block", "in nginx's init phase no job can be started: it belongs to the master process")
+end
+
 --- A connection on which the job's news come; nil where there can be none (no /proc, no descriptor left).
-local function connect(core)
+local function connect(core, left_ms)
   local place = core:await()
   if not place then return nil end
   local socket = ngx.socket.tcp()
   socket:settimeouts(1000, 1000, forever_ms)
-  if socket:connect("unix:/proc/self/fd/" .. place) and socket:send(("%d\n"):format(core:id())) then return socket end
+  if socket:connect("unix:/proc/self/fd/" .. place) and socket:send(("%d %d\n"):format(core:id(), left_ms)) then return socket end
 end
 
 --- Sleeps until there may be something to do.
----@return boolean? lost the connection is of no use any more
+---@return string? news nil: the connection is of no use any more; with "." in it, the time is over
 local function sleep(socket)
-  if not socket then
-    ngx.sleep(poll_s)
-    return
-  end
-  return not socket:receiveany(64)
+  if socket then return (socket:receiveany(64)) end
+  ngx.sleep(poll_s)
+  return ""
 end
 
---- Waits for a job, yielding to nginx.
+--- Waits for a job, yielding to nginx. What waits here may be killed at any moment: nothing may depend on its end.
 ---@param job loomta.Job
 ---@param timeout_ms number?
 ---@return table? raised what a callback raised, in a table
@@ -61,36 +71,31 @@ end
 function nginx.wait(job, timeout_ms)
   local refused = nginx.refusal()
   if refused then return nil, refused end
-  if job.waiting then error("another thread waits for this job already", 3) end
-  local socket, core, raised, alarm
+  local until_ms = timeout_ms and timeout_ms < forever_ms and now() + timeout_ms
+  local socket, core, raised
   local late = timeout_ms == 0
-  -- A cosocket's own timeout would be logged as an error. Goodbye is answered, and so wakes who reads.
-  if timeout_ms and not late then
-    alarm = ngx.thread.spawn(function()
-      ngx.sleep(timeout_ms / 1000)
-      late = true
-      if socket then socket:send "." end
-    end)
-  end
-  job.waiting = true
+  local first = not job.waited -- a job has one connection: who else waits for it looks now and then
+  job.waited = true
   while true do
-    raised = job:advance()
-    if raised or job.outcome or late then break end
-    if core ~= job.exchange.core then -- the first request of the call, or the next one
+    -- Before any callback runs, so that it can be killed in there.
+    if first and not late and job.exchange and core ~= job.exchange.core then
       core = job.exchange.core
       if socket then socket:close() end
-      socket = connect(core)
-    elseif sleep(socket) then
-      socket:close()
-      socket = nil
+      socket = connect(core, until_ms and math.max(1, math.ceil(until_ms - now())) or 0)
+    end
+    raised = job:advance()
+    if raised or job.outcome or late then break end
+    if not first or core == job.exchange.core then
+      local news = sleep(socket)
+      late = until_ms and (news and news:find(".", 1, true) or not socket and now() >= until_ms)
+      if not news then
+        socket:close()
+        socket = nil
+      end
     end
   end
-  job.waiting = nil
-  if alarm and not late then ngx.thread.kill(alarm) end
-  if socket then
-    socket:send "." -- goodbye: without it the job would be canceled
-    socket:close()
-  end
+  if first then job.waited = nil end
+  if socket then socket:close() end -- the job is done, or the engine has said that the time is over
   return raised
 end
 
