@@ -120,8 +120,9 @@ describe("a job", function()
     assert.is_true(job:done())
     assert.equal("loomta.Job (done)", tostring(job))
     for _, wrong in ipairs { -1, "1", 0 / 0 } do
-      assert.has_error(function() job:wait(wrong) end)
-      assert.has_error(function() client:poll(wrong) end)
+      local shown = type(wrong) == "number" and tostring(wrong) or "a string"
+      assert.has_error(function() job:wait(wrong) end, "job:wait takes a number of milliseconds, 0 or more, not " .. shown)
+      assert.has_error(function() client:poll(wrong) end, "poll takes a number of milliseconds, 0 or more, not " .. shown)
     end
   end)
 
@@ -293,7 +294,7 @@ describe("callbacks", function()
       assert.equal(oops, raised, name)
       table.sort(ends, function(a, b) return tostring(a) < tostring(b) end)
       assert.same({ #bytes, "canceled" }, ends, name)
-      assert.equal("canceled", select(2, job:wait()).code)
+      assert.same({ "canceled", "a callback raised an error" }, { select(2, job:wait()).code, select(2, job:wait()).cause })
       assert.is_table((other:wait()))
     end
   end)
@@ -594,6 +595,30 @@ describe("polling", function()
   end)
 end)
 
+describe("a dot where a colon belongs, or the other way round", function()
+  it("is said to be that", function()
+    local job = upload {}
+    for how, misuse in pairs {
+      ["with a colon: client:start { … }"] = function() client.start { data = bytes } end,
+      ["with a colon: client:upload { … }"] = function() client.upload { data = bytes } end,
+      ["with a colon: client:poll()"] = function() client.poll(job) end,
+      ["with a colon: client:fd()"] = function() client.fd() end,
+      ["with a colon: client:close()"] = function() client.close() end,
+      ["with a colon: job:wait()"] = function() job.wait(client) end,
+      ["with a colon: job:done()"] = function() job.done() end,
+      ["with a colon: job:progress()"] = function() job.progress() end,
+      ["with a colon: job:cancel()"] = function() job.cancel() end,
+      ["with a colon: job:fd()"] = function() job.fd() end,
+      ["with a dot: loomta.start { … }"] = function() loomta:start { data = bytes } end,
+      ["with a dot: loomta.upload { … }"] = function() loomta:upload { data = bytes } end,
+      ["with a dot: loomta.poll()"] = function() loomta:poll() end,
+    } do
+      assert.has_error(misuse, "call it " .. how)
+    end
+    job:wait()
+  end)
+end)
+
 describe("maxConnections", function()
   it("is how many jobs are sent at once, in the order of their start", function()
     client:close()
@@ -647,8 +672,10 @@ describe("a file that waits for its turn", function()
     local _, err = jobs[1]:wait()
     assert.equal("file_read_failed", err.code)
     assert.equal("No such file or directory", err.cause)
+    assert.equal(("'%s': the file could not be read"):format(gone), err.message)
     _, err = jobs[2]:wait()
     assert.equal("file_changed", err.code)
+    assert.equal(("'%s' is not the file that it was when the job was started"):format(other), err.message)
     assert.equal(0, err.attempts)
     assert.equal(0, stored())
   end)

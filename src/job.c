@@ -310,7 +310,7 @@ void loomta_job_take_outcome(struct loomta_job *job, struct loomta_outcome *outc
     if (loomta_job_is_foreign(job)) {
         struct loomta_end end = {.abort = LOOMTA_ABORT_CANCELED, .retry_after_ms = -1};
         outcome->failure = loomta_failure_classify(&end);
-        outcome->total = -1;
+        outcome->total = job->transfer.body.source.size;
         return;
     }
     pthread_mutex_lock(&job->lock);

@@ -27,15 +27,17 @@ if ngx.req.get_method() ~= "POST" then
 end
 
 ngx.req.read_body()
-local path = ngx.req.get_body_file() -- where nginx put a large body
+local path = ngx.req.get_body_file() -- where nginx put a large body, under a name that means nothing
+local file = path and assert(io.open(path, "rb"))
 local name = ngx.var.arg_fileName or ngx.var.http_x_file_name
 
 local media, err = loomta.upload {
-  file = path,
-  data = not path and (ngx.req.get_body_data() or "") or nil,
+  file = file,
+  data = not file and (ngx.req.get_body_data() or "") or nil,
   fileName = name and name ~= "" and ngx.unescape_uri(name) or nil,
   timeoutMs = 10 * 60 * 1000,
 }
+if file then file:close() end
 if media then return answer(201, media) end
 
 ngx.log(ngx.WARN, "upload: ", tostring(err)) -- which never contains the key

@@ -21,7 +21,7 @@ local slice_ms = 250 -- how long a wait may keep the thread from Lua's hooks (Ct
 ---@field private jobs table<integer, loomta.Job> those to poll for, by the id of the request that is on its way
 ---@field private running integer how many there are
 ---@field private live table<loomta.Job, boolean> all that have not ended; weak
----@field private news integer[] ids that were taken out of the mailbox and not served yet
+---@field private news loomta.Job[] those taken out of the mailbox and not served yet, each once
 ---@field private raised table[] what callbacks raised and nobody has heard of, each in a table
 ---@field private found table<boolean, table> what config.find gave, by "the caller has a key"
 local Client = { __name = "loomta.Client" }
@@ -58,6 +58,7 @@ function client.new(given)
 end
 
 --- Completes the settings of a call with key and host, from the environment where the caller gave none.
+---@private
 function Client:locate(settings)
   if not (settings.apiKey and settings.baseUrl) then
     local has_key = settings.apiKey ~= nil
@@ -161,8 +162,9 @@ local function drain(self)
     local polled = self.jobs[id]
     if polled and polled:isOver() then
       self:forget(polled)
-    elseif polled then
-      self.news[#self.news + 1] = id
+    elseif polled and not polled.hasNews then
+      polled.hasNews = true
+      self.news[#self.news + 1] = polled
     end
   end
 end
@@ -182,9 +184,9 @@ function Client:serve()
   drain(self)
   local news = self.news
   self.news = {}
-  for _, id in ipairs(news) do
-    local polled = self.jobs[id]
-    if polled then self.raised[#self.raised + 1] = polled:advance() end
+  for _, polled in ipairs(news) do
+    polled.hasNews = nil
+    self.raised[#self.raised + 1] = polled:advance()
   end
   local raised = table.remove(self.raised, 1)
   if raised then self.mailbox:ring() end
@@ -235,6 +237,7 @@ end
 ---@return loomta.Error? err
 ---@return loomta.Info info
 function Client:upload(given)
+  errors.checkSelf(self, Client, "client:upload { … }")
   local media, err, info = self:perform("upload", given) -- no tail call: an error names the caller's line
   return media, err, info
 end
@@ -245,17 +248,19 @@ end
 ---@return loomta.Error? err
 ---@return loomta.Info info
 function Client:listMedia(given)
+  errors.checkSelf(self, Client, "client:listMedia { … }")
   local list, err, info = self:perform("listMedia", given or {})
   return list, err, info
 end
 
 --- Starts an upload and returns at once. A thread of the process sends it; its callbacks run when this client is polled or a
---- job is waited for. `file` must stay as it is until the job has ended.
+--- job is waited for. `file` must stay as it is until the job has ended. What is refused here has no job and calls no `onDone`.
 ---@param given loomta.Upload as for `upload`, and `onDone`
 ---@return loomta.Job? job nil when the upload was refused before anything was sent
 ---@return loomta.Error? err
 ---@return loomta.Info? info
 function Client:start(given)
+  errors.checkSelf(self, Client, "client:start { … }")
   local started, err, info = self:launch(given)
   return started, err, info
 end
@@ -276,8 +281,9 @@ end
 ---@param timeoutMs integer? how long to wait for something to do; none: not at all
 ---@return integer running how many started jobs have not ended
 function Client:poll(timeoutMs)
+  errors.checkSelf(self, Client, "client:poll()")
   local timeout_ms = timeoutMs or 0
-  job.checkTimeout(timeout_ms)
+  errors.checkTimeout(timeout_ms, "poll")
   if timeout_ms > 0 and nginx.phase() then
     error("in nginx, poll does not wait: leave timeoutMs out, or use job:wait", 2)
   end
@@ -296,6 +302,7 @@ end
 ---@return integer? fd
 ---@return loomta.Error? err when the system gives none
 function Client:fd()
+  errors.checkSelf(self, Client, "client:fd()")
   if self.closed then error("the client is closed", 2) end
   local mailbox, err = self:runner "mailbox"
   if not mailbox then return nil, err end
@@ -305,6 +312,7 @@ end
 --- Cancels what still runs, closes the connections and wipes the key. Nothing can be started afterwards; jobs can still be
 --- waited for, to learn how they ended. Closing it again does nothing.
 function Client:close()
+  errors.checkSelf(self, Client, "client:close()")
   self.closed = true
   if self.mailbox then self.mailbox:leave() end
   for running in pairs(self.live) do running:cancel() end

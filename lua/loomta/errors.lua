@@ -19,6 +19,7 @@ local Error = { __name = "loomta.Error" }
 function Error.__tostring(err)
   local line = err.code .. ": " .. err.message
   if err.status then line = line .. " (HTTP " .. err.status .. ")" end
+  if err.possiblyStored and not err.message:find "stored" then line = line .. "; it may have been stored" end
   if err.cause and err.cause ~= err.message then line = line .. " [" .. err.cause .. "]" end
   -- C1 controls and what turns the direction of text, in UTF-8.
   line = line:gsub("\194[\128-\159]", " "):gsub("\226\128[\142\143\170-\174]", " "):gsub("\226\129[\166-\169]", " ")
@@ -57,6 +58,23 @@ end
 ---@return loomta.Error
 function errors.outOfResources(why)
   return errors.new { code = "out_of_resources", message = "the system gives no thread or descriptor for a job", cause = why }
+end
+
+--- Raises, at the caller of who calls this, unless `self` is an object of `class`: a dot was written for a colon.
+---@param self any
+---@param class table
+---@param how string as it should be written
+function errors.checkSelf(self, class, how)
+  if getmetatable(self) ~= class then error("call it with a colon: " .. how, 3) end
+end
+
+--- Raises, at the caller of who calls this, unless `timeout_ms` is a time to wait.
+---@param timeout_ms any
+---@param name string of the function that takes it
+function errors.checkTimeout(timeout_ms, name)
+  if type(timeout_ms) == "number" and timeout_ms >= 0 then return end
+  local given = type(timeout_ms) == "number" and tostring(timeout_ms) or "a " .. type(timeout_ms)
+  error(("%s takes a number of milliseconds, 0 or more, not %s"):format(name, given), 3)
 end
 
 --- Raises what `upload` and the other calls return instead, for scripts that want to stop at the first failure.

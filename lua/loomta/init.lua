@@ -21,7 +21,14 @@ local function default_client()
   return default
 end
 
-return {
+--- What the caller gave, unless a colon was written for a dot.
+local loomta
+local function own(given, how)
+  if given == loomta then error("call it with a dot: " .. how, 3) end
+  return given
+end
+
+loomta = {
   new = client.new,
   check = errors.check,
   null = json.null,
@@ -33,7 +40,7 @@ return {
   ---@return loomta.Error? err
   ---@return loomta.Info info
   upload = function(given)
-    local media, err, info = default_client():perform("upload", given)
+    local media, err, info = default_client():perform("upload", own(given, "loomta.upload { … }"))
     return media, err, info
   end,
 
@@ -43,14 +50,14 @@ return {
   ---@return loomta.Error? err
   ---@return loomta.Info? info
   start = function(given)
-    local job, err, info = default_client():launch(given)
+    local job, err, info = default_client():launch(own(given, "loomta.start { … }"))
     return job, err, info
   end,
 
   --- `client:poll` on that client.
   ---@param timeoutMs integer?
   ---@return integer running
-  poll = function(timeoutMs) return default_client():poll(timeoutMs) end,
+  poll = function(timeoutMs) return default_client():poll(own(timeoutMs, "loomta.poll()")) end,
 
   --- `client:fd` on that client.
   ---@return integer? fd
@@ -63,7 +70,9 @@ return {
   ---@return loomta.Error? err
   ---@return loomta.Info info
   listMedia = function(given)
-    local list, err, info = default_client():perform("listMedia", given or {})
+    local list, err, info = default_client():perform("listMedia", own(given, "loomta.listMedia { … }") or {})
     return list, err, info
   end,
 }
+
+return loomta

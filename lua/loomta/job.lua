@@ -43,6 +43,11 @@ local slice_ms = 250 -- how long a step may keep the thread from Lua's hooks (Ct
 ---@field private outcome table? { value, err, info }
 ---@field private busy table? the coroutine and the nginx request in which a callback is running; weak
 ---@field private failure table? { err, info } of the request that made the flow necessary
+---@field private canceled boolean?
+---@field private reason string? what a callback raised, and so canceled it
+---@field private bell userdata? whose descriptor the owner has asked for
+---@field package hasNews boolean? it is in its client's list of those to be served
+---@field package waited boolean? somebody waits for it in nginx, on its one connection
 local Job = { __name = "loomta.Job" }
 Job.__index = Job
 
@@ -87,12 +92,6 @@ function job.start(call)
   self.exchange, err = begin(self, self.operation, self.fields, self.settings)
   if not self.exchange then return nil, err end
   return self
-end
-
---- Raises, in the code that called who calls this, unless it is a time to wait.
-function job.checkTimeout(timeout_ms)
-  if type(timeout_ms) == "number" and timeout_ms >= 0 then return end
-  error("timeoutMs must be a number of milliseconds, 0 or more", 3)
 end
 
 local function canceled()
@@ -151,6 +150,15 @@ local function go_on(self, value, err, info, unknown)
   if status(flow) == "dead" then return finish(self, value, err, info) end
 end
 
+--- Says which file it was: a job's may have changed or gone while it waited for its turn.
+local function name_file(err, name)
+  if err.code == "file_changed" and err.attempts == 0 then
+    err.message = name .. " is not the file that it was when the job was started"
+  elseif err.code == "file_changed" or err.code == "file_read_failed" then
+    err.message = name .. ": " .. err.message
+  end
+end
+
 local function conclude(self, exchange)
   local result = exchange.core:result()
   exchange.core:close()
@@ -159,6 +167,10 @@ local function conclude(self, exchange)
   if exchange.failed then
     value, err = nil, exchange.failed
     err.attempts = info.attempts
+  elseif err and err.code == "canceled" then
+    err.cause = self.reason
+  elseif err and exchange.source and exchange.source.path then
+    name_file(err, exchange.source.name)
   end
   return go_on(self, value, err, info, result.unknown)
 end
@@ -228,6 +240,7 @@ function Job:advance()
   local ok, err = pcall(attend, self)
   self.busy = nil
   if ok then return end
+  self.reason = type(err) == "string" and err or "a callback raised an error"
   self:cancel()
   return { err }
 end
@@ -253,7 +266,7 @@ local function still_running(self, timeout_ms)
     kind = "timeout",
     message = ("the job is still running after %.0f ms"):format(timeout_ms),
     attempts = attempts,
-    possiblyStored = self.operation.method ~= "GET",
+    possiblyStored = attempts > 0 and self.operation.method ~= "GET",
   }, { attempts = attempts, bytesSent = self.exchange.core:progress(), durationMs = timeout_ms }
 end
 
@@ -264,7 +277,8 @@ end
 ---@return loomta.Error? err code "timeout" when it is still running: then `job:done()` is false
 ---@return loomta.Info info
 function Job:wait(timeoutMs)
-  if timeoutMs ~= nil then job.checkTimeout(timeoutMs) end
+  errors.checkSelf(self, Job, "job:wait()")
+  if timeoutMs ~= nil then errors.checkTimeout(timeoutMs, "job:wait") end
   if not self.outcome then
     local in_nginx = nginx.phase()
     -- In nginx it may be another request's callback, which goes on while this one waits.
@@ -294,6 +308,7 @@ end
 --- Has the job ended, so that `wait` will return at once? Runs what callbacks are due, as `wait` does, for this job alone.
 ---@return boolean
 function Job:done()
+  errors.checkSelf(self, Job, "job:done()")
   local raised = self:advance()
   if raised then error(raised[1], 0) end
   return self.outcome ~= nil
@@ -303,6 +318,7 @@ end
 ---@return integer sent bytes of the file that the network has taken in this attempt
 ---@return integer? total the file's size, when it is known
 function Job:progress()
+  errors.checkSelf(self, Job, "job:progress()")
   local info = self.outcome and self.outcome[3]
   if info then return info.bytesSent, info.totalBytes end
   return self.exchange.core:progress()
@@ -311,6 +327,7 @@ end
 --- Cancels the job, which ends soon after with code "canceled", unless it has ended in another way meanwhile. Where the
 --- whole upload was sent already, its `possiblyStored` says so. Nothing happens to a job that has ended.
 function Job:cancel()
+  errors.checkSelf(self, Job, "job:cancel()")
   self.canceled = true
   if self.exchange and not self.exchange.closed then self.exchange.core:cancel() end
 end
@@ -320,6 +337,7 @@ end
 ---@return integer? fd
 ---@return loomta.Error? err when the system gives none
 function Job:fd()
+  errors.checkSelf(self, Job, "job:fd()")
   if not self.bell then
     local bell, why = core.bell()
     if bell and self.outcome then

@@ -29,6 +29,14 @@ end
 ---@return table?
 function nginx.request() return can_yield[nginx.phase()] and ngx.ctx or nil end
 
+--- Why nothing can be started here; nil where it can.
+---@return loomta.Error?
+function nginx.startRefusal()
+  if nginx.phase() ~= "init" then return nil end
+  local message = "in nginx's init phase nothing can be sent: it belongs to the master process; use init_worker or a later phase"
+  return errors.input("would_block", message)
+end
+
 --- Why a call cannot wait here; nil where it can.
 ---@return loomta.Error?
 function nginx.refusal()
@@ -36,14 +44,7 @@ function nginx.refusal()
   if can_yield[phase] then return nil end
   local message = "in nginx's %s phase a call cannot wait without blocking the worker process; call it in rewrite, access or "
     .. "content, or in a timer (ngx.timer.at), or use start, which does not wait"
-  return errors.input("would_block", message:format(phase))
-end
-
---- Why nothing can be started here; nil where it can.
----@return loomta.Error?
-function nginx.startRefusal()
-  if nginx.phase() ~= "init" then return nil end
-  return errors.input("would_block", "in nginx's init phase no job can be started: it belongs to the master process")
+  return nginx.startRefusal() or errors.input("would_block", message:format(phase))
 end
 
 --- A connection on which the job's news come; nil where there can be none (no /proc, no descriptor left).

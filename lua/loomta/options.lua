@@ -15,7 +15,7 @@ local types = require "loomta.types"
 ---@field maxElapsedMs integer? no attempt begins later than this after the call; 0 = no limit (default)
 ---@field retryUnknown boolean? repeat also what may have been stored: it may then be stored twice
 ---@field reconcile boolean|"exact"|nil look for an upload of unknown outcome before repeating it once; see README
----@field maxBytesPerSec integer? the fastest that it may send; 0 = no limit (default)
+---@field maxBytesPerSec integer? the fastest that each upload may go; 0 = no limit (default)
 ---@field maxResponseBytes integer? the largest answer that is read; 0 = no limit, default 1 MiB
 ---@field proxy string? URL of a proxy; else the environment's (https_proxy, no_proxy …)
 ---@field caFile string? PEM file of the authorities to trust instead of the system's
