@@ -28,7 +28,7 @@ describe("the core", function()
     return job:result()
   end
 
-  local function is_hungry(job) return (select(4, job:look())) end
+  local function is_hungry(job) return job:hungry() end
 
   it("refuses a request that is not one", function()
     for _, wrong in ipairs {

@@ -67,6 +67,7 @@ describe("fork() and jobs #plain", function()
           assert(mine:done())
           local media, err, info = mine:wait()
           assert(media == nil and err.code == "canceled" and info.attempts == 0, tostring(err))
+          assert(err.possiblyStored, "the parent goes on with it")
           assert(select(2, readers:wait()).code == "canceled")
           assert(mine:progress() and client:poll() == 0)
           assert(mine:fd() and readers:fd())
@@ -144,6 +145,22 @@ describe("the end of the program", function()
     end
   end
 
+  -- What the thread leaves behind must outlive exit()'s own handlers. (AddressSanitizer sees if it does not.)
+  it("may close the state after the thread has gone", function()
+    local output, _, status = lua.run(([[
+      local process = require "spec.process"
+      assert(process.closeAtExit())
+      local loomta = require "loomta"
+      client = assert(loomta.new { %s })
+      job = assert(client:start { data = ("x"):rep(300000), mimeType = "video/mp4", maxBytesPerSec = 10000 })
+      client:poll(20)
+      io.stdout:write "ending "
+      io.stdout:flush()
+      os.exit(3)
+    ]]):format(settings(box)))
+    assert.same({ "ending ", 3 }, { output, status })
+  end)
+
   it("does not wait for a server that says nothing", function()
     box:fault { delayAfterBodyMs = 60000, times = 0 }
     local before = core.now()
@@ -176,6 +193,39 @@ describe("without descriptors", function()
     ]], { prefix = "sh -c 'ulimit -n 40 && exec \"$@\"' sh" })
     local line = "nil\tout_of_resources\tToo many open files\n"
     assert.equal(line:rep(5) .. "true\n", output)
+  end)
+end)
+
+describe("when descriptors are short", function()
+  it("no thread is started that nothing could wake", function()
+    local output = run([[
+      client:listMedia {} -- libcurl is set up
+      local held = {}
+      repeat held[#held + 1] = io.open "/dev/null" until not io.open "/dev/null"
+      for _ = 1, 2 do table.remove(held):close() end
+      local fd, err = client:fd()
+      for _, file in ipairs(held) do file:close() end
+      print(fd, err and err.code)
+      print(start {}:wait(20000) ~= nil)
+    ]], { prefix = "sh -c 'ulimit -n 64 && exec \"$@\"' sh" })
+    assert.equal("nil\tout_of_resources\ntrue\n", output)
+  end)
+
+  it("who cannot be let in keeps no processor busy", function()
+    local output = run([[
+      local socket, unix = require "socket", require "socket.unix"
+      local job = start { maxBytesPerSec = 10000 }
+      repeat client:poll(10) until job:progress() > 0
+      local place = job.exchange.core:await()
+      local one = assert(unix())
+      local held = {}
+      repeat held[#held + 1] = io.open "/dev/null" until not io.open "/dev/null"
+      assert(one:connect("/proc/self/fd/" .. place))
+      local before = os.clock()
+      socket.sleep(1)
+      print(os.clock() - before < 0.5)
+    ]], { prefix = "sh -c 'ulimit -n 64 && exec \"$@\"' sh" })
+    assert.equal("true\n", output)
   end)
 end)
 

@@ -451,6 +451,160 @@ describe("closing a client", function()
   end)
 end)
 
+describe("closing a client right behind a start", function()
+  -- The thread read both from its inbox, and could read them in the wrong order.
+  it("lets nothing be sent", function()
+    local busy = files.shell "mktemp"
+    files.write(busy, files.read "spec/fixtures/clip.mp4")
+    for _ = 1, 6 do
+      local crowd = assert(loomta.new { apiKey = box.key, baseUrl = box.url, maxConnections = 1 })
+      for i = 1, 2000 do crowd:start { file = "spec/fixtures/clip.mp4", maxBytesPerSec = i == 1 and 1000 or nil } end
+      local late = assert(loomta.new { apiKey = box.key, baseUrl = box.url })
+      late:fd()
+      crowd:close() -- the thread has 2,000 jobs to end
+      local job = late:start { file = busy, fileName = "late.mp4" }
+      late:close()
+      assert.equal("canceled", select(2, job:wait()).code)
+    end
+    os.remove(busy)
+    for _, media in ipairs((box:media())) do assert.are_not.equal("late.mp4", media.originalFileName) end
+  end)
+
+  it("keeps the key out of an answer that is read afterwards", function()
+    box:fault { status = 400, code = "invalid_request", message = "no " .. box.key }
+    local job = upload {}
+    eventually(function() return #box:faults() == 0 end)
+    eventually(function() return box:lastRequest().status == 400 end)
+    socket.sleep(0.05)
+    client:close()
+    local _, err = job:wait()
+    assert.is_nil(tostring(err):find(box.key, 1, true), tostring(err))
+  end)
+end)
+
+describe("news", function()
+  it("is not lost when a callback polls", function()
+    local ended = 0
+    for _ = 1, 3 do
+      upload { onDone = function()
+        ended = ended + 1
+        if ended == 1 then eventually(function() return client:poll(20) == 0 end) end
+      end }
+    end
+    eventually(function() return stored() == 3 end)
+    client:poll(20)
+    assert.equal(3, ended)
+  end)
+
+  if _VERSION ~= "Lua 5.1" or rawget(_G, "jit") then
+    it("is not lost when a callback yields and never comes back", function()
+      local ended = 0
+      for _ = 1, 5 do
+        upload { onDone = function()
+          ended = ended + 1
+          if ended == 1 then coroutine.yield() end
+        end }
+      end
+      eventually(function() return stored() == 5 end)
+      coroutine.resume(coroutine.create(function() client:poll(20) end))
+      eventually(function() return client:poll(20) == 0 end)
+      assert.equal(5, ended)
+    end)
+
+    it("is not lost while a callback of the same job sleeps", function()
+      local done
+      upload { onProgress = function() coroutine.yield() end, onDone = function() done = true end }
+      local sleeper = coroutine.create(function() eventually(function() return client:poll(20) == 0 end) end)
+      coroutine.resume(sleeper)
+      eventually(function() return stored() == 1 end)
+      for _ = 1, 10 do client:poll(10) end
+      eventually(function()
+        coroutine.resume(sleeper)
+        return done
+      end)
+      assert.equal(0, client:poll())
+    end)
+  end
+
+  it("is not taken by who only asks", function()
+    for _, ask in ipairs {
+      function(job) job:progress() end,
+      function() upload { data = "x" } end,
+      function() client:poll() end,
+    } do
+      local job = upload { reader = reader_of(bytes, 50000) }
+      local fd = job:fd()
+      eventually(function()
+        socket.sleep(0.01)
+        ask(job)
+        assert.is_true(readable(fd, 20), "the loop would sleep for ever")
+        return job:done()
+      end)
+      eventually(function() return client:poll(20) == 0 end)
+    end
+  end)
+
+  it("of progress is for poll as for wait, with onDone or without", function()
+    for _, on_done in ipairs { false, function() end } do
+      local calls = 0
+      upload { maxBytesPerSec = slow, onProgress = function() calls = calls + 1 end, onDone = on_done or nil }
+      eventually(function() return client:poll(100) == 0 end)
+      assert.is_true(calls > 3, calls)
+      calls = 0
+      upload { onProgress = function() calls = calls + 1 end, onDone = on_done or nil }
+      eventually(function() return stored() > 0 end)
+      box:reset()
+      eventually(function() return client:poll(100) == 0 end)
+      assert.equal(2, calls)
+    end
+  end)
+end)
+
+describe("a reader that has nothing when its job is started", function()
+  it("does not hold that up", function()
+    local calls, ready = 0, false
+    local given = {
+      fileName = "late.webm",
+      reader = function()
+        calls = calls + 1
+        if not ready then return "" end
+        if ready == "sent" then return nil end
+        ready = "sent"
+        return bytes
+      end,
+    }
+    local job = assert(client:start(given))
+    assert.equal(1, calls)
+    assert.is_nil((job:wait(100)))
+    assert.is_true(calls < 50, calls)
+    ready = true
+    assert.equal(#bytes, loomta.check(job:wait()).size)
+    given.fileName = nil
+    calls, ready = 0, false
+    local _, err = client:start(given)
+    assert.equal("unsupported_media_type", err.code)
+  end)
+end)
+
+describe("settling an unknown outcome", function()
+  it("does not wait behind what is queued, and leaves the progress as it was", function()
+    client:close()
+    client = loomta.new { apiKey = box.key, baseUrl = box.url, maxConnections = 1 }
+    box:fault { disconnect = "reset", at = "response" }
+    local lost = upload { reconcile = true, fileName = "lost.mp4" }
+    eventually(function() return stored() == 1 end)
+    local queued = {}
+    for i = 1, 3 do queued[i] = upload { maxBytesPerSec = 10000 } end -- half a minute each
+    eventually(function()
+      assert.is_true(lost:progress() == 0 or lost:progress() == #bytes)
+      return lost:done()
+    end)
+    local _, _, info = lost:wait()
+    assert.is_true(info.reconciled)
+    for _, job in ipairs(queued) do assert.is_false(job:done()) end
+  end)
+end)
+
 describe("a job that its program has forgotten", function()
   it("goes on as long as its client", function()
     local calls = 0

@@ -377,6 +377,9 @@ describe("the key", function()
     local home = os.tmpname()
     os.remove(home)
     assert(os.execute(("mkdir -p %s/.loomta && umask 077 && printf '%%s' '{\"apiKey\":\"%s\"}' > %s/.loomta/credentials.json"):format(home, key, home)))
+    for _, server in ipairs { box, secure } do
+      server:fault { status = 413, early = true, path = "/large/public/v1/media", times = 0 }
+    end
     local output, ok = lua.run(([[
       local loomta = require "loomta"
       local function dump(path)
@@ -412,6 +415,14 @@ describe("the key", function()
         loomta.check(client:upload { data = "x", mimeType = "image/jpeg" })
         local _, err = client:upload { file = "spec/fixtures/clip.mp4", folderId = "8b2c1f4a-77d0-4e2c-9a1e-5c3b2a1d0e4f" }
         assert(err.status == 400)
+        -- Refused before the body, so that nothing overwrites the request in the upload's buffer: blocking, and as a job.
+        for _ = 1, 2 do
+          local refused = { mimeType = "video/mp4", reader = function() return ("x"):rep(5000) end, baseUrl = url .. "/large" }
+          for _, call in ipairs { client.upload, function(self, given) return self:start(given):wait() end } do
+            local _, why = call(client, refused)
+            assert(why.status == 413, tostring(why))
+          end
+        end
         if not opened then dump(%q) opened = true end
         client:close()
       end

@@ -15,4 +15,10 @@ static inline int64_t loomta_now_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+/* The one of two times that comes first. */
+static inline int64_t loomta_earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 #endif

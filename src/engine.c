@@ -112,10 +112,12 @@ static void finish(struct loomta_engine *engine, struct loomta_job *job)
     loomta_mailbox_release(mailbox);
 }
 
-/* In a child of fork(): the job ends without a word on the parent's connection. Its handle is lost on purpose. */
+/* In a child of fork(): the job ends without a word on the parent's connection, where it may go on and be stored. Its handle
+ * is lost on purpose. */
 static void abandon(struct loomta_engine *engine, struct loomta_job *job)
 {
     job->transfer.easy = NULL;
+    job->maybe_stored |= !job->safe;
     loomta_job_end_attempt(job, CURLE_OK, LOOMTA_ABORT_CANCELED);
     finish(engine, job);
 }
@@ -178,12 +180,21 @@ static void start_next(struct loomta_engine *engine, struct loomta_lane *lane)
     lane->starting = false;
 }
 
+/* Ends a job that has not had its turn. It is out of its lane. */
+static void end_queued(struct loomta_job *job, enum loomta_abort abort)
+{
+    loomta_job_end_attempt(job, CURLE_OK, abort);
+    dismiss(job);
+}
+
 void loomta_engine_submit(struct loomta_engine *engine, struct loomta_job *job)
 {
     loomta_job_hold(job);
     job->engine = engine;
     job->submitted_us = loomta_now_us();
-    if (job->mailbox) {
+    if (job->mailbox && job->mailbox->lane.closed) {
+        end_queued(job, LOOMTA_ABORT_CANCELED);
+    } else if (job->mailbox && !job->urgent) {
         job->lane = &job->mailbox->lane;
         loomta_lane_push(job->lane, job);
         start_next(engine, job->lane);
@@ -192,11 +203,18 @@ void loomta_engine_submit(struct loomta_engine *engine, struct loomta_job *job)
     }
 }
 
-/* Ends a job that has not had its turn. It is out of its lane. */
-static void end_queued(struct loomta_job *job, enum loomta_abort abort)
+static bool end_overdue(struct loomta_lane *lane, int64_t now_us)
 {
-    loomta_job_end_attempt(job, CURLE_OK, abort);
-    dismiss(job);
+    struct loomta_job *job = loomta_lane_take_overdue(lane, now_us);
+    bool any = job != NULL;
+
+    while (job) {
+        struct loomta_job *next = job->next;
+        job->next = NULL;
+        end_queued(job, LOOMTA_ABORT_DEADLINE);
+        job = next;
+    }
+    return any;
 }
 
 /* Ends what is overdue and begins what has waited long enough; says whether it did either. */
@@ -207,12 +225,9 @@ static bool run_timers(struct loomta_engine *engine)
 
     for (struct loomta_job *job = engine->jobs, *next; job; job = next) {
         enum loomta_abort abort = loomta_job_overdue(job, now_us);
-        struct loomta_job *queued;
         /* Where jobs are queued, others of their lane are under way. */
-        while (job->lane && (queued = loomta_lane_pop_overdue(job->lane, now_us))) {
-            end_queued(queued, LOOMTA_ABORT_DEADLINE);
-            changed = true;
-        }
+        if (job->lane)
+            changed |= end_overdue(job->lane, now_us);
         next = job->next;
         if (abort != LOOMTA_ABORT_NONE) {
             end_attempt(engine, job, CURLE_OK, abort);
@@ -256,19 +271,14 @@ static bool tell_news(struct loomta_engine *engine)
     return any;
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static int64_t next_due_us(const struct loomta_engine *engine)
 {
     int64_t due_us = INT64_MAX;
 
     for (const struct loomta_job *job = engine->jobs; job; job = job->next) {
-        due_us = earlier(due_us, loomta_job_due_us(job));
+        due_us = loomta_earlier(due_us, loomta_job_due_us(job));
         if (job->lane && job->lane->due_us > 0)
-            due_us = earlier(due_us, job->lane->due_us);
+            due_us = loomta_earlier(due_us, job->lane->due_us);
     }
     return due_us;
 }
@@ -329,10 +339,9 @@ bool loomta_engine_step(struct loomta_engine *engine, int timeout_ms)
     return changed;
 }
 
-void loomta_engine_interrupt(struct loomta_engine *engine)
+bool loomta_engine_interrupt(struct loomta_engine *engine)
 {
-    if (!atomic_exchange(&engine->interrupted, true))
-        curl_multi_wakeup(engine->multi);
+    return atomic_exchange(&engine->interrupted, true) || curl_multi_wakeup(engine->multi) == CURLM_OK;
 }
 
 void loomta_engine_watch(struct loomta_engine *engine, struct curl_waitfd *descriptors, unsigned count)
@@ -387,6 +396,7 @@ void loomta_engine_cancel_all(struct loomta_engine *engine, struct loomta_mailbo
 {
     struct loomta_job *queued;
 
+    mailbox->lane.closed = true;
     while ((queued = loomta_lane_pop(&mailbox->lane)))
         end_queued(queued, LOOMTA_ABORT_CANCELED);
     for (struct loomta_job *job = engine->jobs, *next; job; job = next) {

@@ -5,9 +5,9 @@
 #include "clock.h"
 #include "mailbox.h"
 #include "random.h"
+#include "waiters.h"
 
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /* Below this a wasted body costs less than the round trip that asks first. */
@@ -19,7 +19,7 @@ enum { PROGRESS_US = 50 * 1000 };
 struct loomta_job *loomta_job_new(const struct loomta_request *request, struct loomta_body *body,
                                   struct loomta_mailbox *mailbox)
 {
-    static atomic_ullong last_id;
+    static atomic_ulong last_id;
     struct loomta_job *job = calloc(1, sizeof *job);
 
     if (!job)
@@ -31,6 +31,7 @@ struct loomta_job *loomta_job_new(const struct loomta_request *request, struct l
     }
     atomic_init(&job->references, 1);
     job->process = getpid();
+    job->safe = !request->content_type;
     job->id = atomic_fetch_add(&last_id, 1) + 1;
     job->waiter_fd = -1;
     job->bell = LOOMTA_BELL_CLOSED;
@@ -193,7 +194,7 @@ void loomta_job_tell(struct loomta_job *job)
     loomta_bell_ring(&job->bell);
     pthread_mutex_unlock(&job->lock);
     if (job->waiter_fd >= 0)
-        (void)!send(job->waiter_fd, "!", 1, MSG_DONTWAIT); /* the worker takes no SIGPIPE */
+        loomta_waiters_wake(job->waiter_fd);
 }
 
 /* When the connection counts as idle, unless something moves until then. */
@@ -214,11 +215,6 @@ int64_t loomta_job_deadline_us(const struct loomta_job *job)
     return job->timeout_ms > 0 ? job->submitted_us + job->timeout_ms * 1000 : INT64_MAX;
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* When loomta_job_has_news will say yes. */
 static int64_t news_at_us(const struct loomta_job *job)
 {
@@ -226,7 +222,7 @@ static int64_t news_at_us(const struct loomta_job *job)
 
     if (job->wants_progress && loomta_transfer_sent(&job->transfer) != job->told_sent)
         at_us = job->told_us + PROGRESS_US;
-    return job->transfer.paused ? earlier(at_us, job->transfer.hungry_at_us) : at_us;
+    return job->transfer.paused ? loomta_earlier(at_us, job->transfer.hungry_at_us) : at_us;
 }
 
 int64_t loomta_job_due_us(const struct loomta_job *job)
@@ -235,7 +231,7 @@ int64_t loomta_job_due_us(const struct loomta_job *job)
         return job->retry_at_us;
     if (job->state != LOOMTA_JOB_RUNNING)
         return INT64_MAX;
-    return earlier(news_at_us(job), earlier(idle_at_us(job), loomta_job_deadline_us(job)));
+    return loomta_earlier(news_at_us(job), loomta_earlier(idle_at_us(job), loomta_job_deadline_us(job)));
 }
 
 enum loomta_abort loomta_job_overdue(const struct loomta_job *job, int64_t now_us)
@@ -281,7 +277,7 @@ bool loomta_job_is_foreign(const struct loomta_job *job)
     return job->mailbox && job->process != getpid();
 }
 
-struct loomta_job_view loomta_job_look(struct loomta_job *job)
+static struct loomta_job_view view_of(struct loomta_job *job, bool attending)
 {
     struct loomta_job_view view = {.state = LOOMTA_JOB_DONE};
 
@@ -296,12 +292,23 @@ struct loomta_job_view loomta_job_look(struct loomta_job *job)
         .sent = job->seen.sent,
         .progress_due = job->seen.progress_due,
     };
-    job->seen.progress_due = false;
-    if (job->bell.read_fd >= 0 && view.state != LOOMTA_JOB_DONE)
+    if (attending)
+        job->seen.progress_due = false;
+    if (attending && job->bell.read_fd >= 0 && view.state != LOOMTA_JOB_DONE)
         loomta_bell_silence(&job->bell);
     pthread_mutex_unlock(&job->lock);
     view.hungry = view.state == LOOMTA_JOB_RUNNING && loomta_source_hungry(&job->transfer.body.source);
     return view;
+}
+
+struct loomta_job_view loomta_job_look(struct loomta_job *job)
+{
+    return view_of(job, false);
+}
+
+struct loomta_job_view loomta_job_attend(struct loomta_job *job)
+{
+    return view_of(job, true);
 }
 
 void loomta_job_take_outcome(struct loomta_job *job, struct loomta_outcome *outcome)
@@ -310,6 +317,7 @@ void loomta_job_take_outcome(struct loomta_job *job, struct loomta_outcome *outc
     if (loomta_job_is_foreign(job)) {
         struct loomta_end end = {.abort = LOOMTA_ABORT_CANCELED, .retry_after_ms = -1};
         outcome->failure = loomta_failure_classify(&end);
+        outcome->failure.possibly_stored = !job->safe; /* the parent goes on with it */
         outcome->total = job->transfer.body.source.size;
         return;
     }

@@ -47,6 +47,8 @@ struct loomta_job {
     int64_t delay_ms;                    /* before the first attempt */
     struct loomta_retry_policy policy;
     bool wants_progress;
+    bool urgent; /* does not wait for its turn */
+    bool safe;   /* changes nothing on the server */
 
     /* The engine's side. */
     struct loomta_request *request; /* owned; NULL once the job is done */
@@ -125,8 +127,8 @@ struct loomta_job_view {
     enum loomta_job_state state;
     int attempts, ended;
     int64_t sent;
-    bool progress_due; /* said once */
-    bool hungry;       /* loomta_job_feed would be welcome */
+    bool progress_due;
+    bool hungry; /* loomta_job_feed would be welcome */
 };
 
 /* Is it a job of the parent's worker, and this a child of fork()? */
@@ -135,10 +137,13 @@ bool loomta_job_is_foreign(const struct loomta_job *job);
 /* A foreign job looks done, and its outcome canceled. */
 struct loomta_job_view loomta_job_look(struct loomta_job *job);
 
+/* The same, for an owner who is about to do what is due: that counts as heard. */
+struct loomta_job_view loomta_job_attend(struct loomta_job *job);
+
 /* Moves the outcome of the last ended attempt, to be cleared by the caller. */
 void loomta_job_take_outcome(struct loomta_job *job, struct loomta_outcome *outcome);
 
-/* From now on this bell, too, rings when the job needs its owner, until the owner looks. It is duplicated; false, with errno,
+/* From now on this bell, too, rings when the job needs its owner, until the owner attends to it. It is duplicated; false, with errno,
  * when the system refuses that. */
 bool loomta_job_ring_on(struct loomta_job *job, const struct loomta_bell *bell);
 

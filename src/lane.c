@@ -45,18 +45,22 @@ struct loomta_job *loomta_lane_pop(struct loomta_lane *lane)
     return job;
 }
 
-struct loomta_job *loomta_lane_pop_overdue(struct loomta_lane *lane, int64_t now_us)
+struct loomta_job *loomta_lane_take_overdue(struct loomta_lane *lane, int64_t now_us)
 {
+    struct loomta_job *overdue = NULL;
+
     if (lane->due_us == 0 || lane->due_us > now_us)
         return NULL;
     lane->due_us = 0;
-    for (struct loomta_job *job = lane->first; job; job = job->next) {
-        if (loomta_job_deadline_us(job) <= now_us) {
-            loomta_lane_remove(lane, job);
-            lane->due_us = now_us; /* there may be more */
-            return job;
+    for (struct loomta_job *job = lane->first, *next; job; job = next) {
+        next = job->next;
+        if (loomta_job_deadline_us(job) > now_us) {
+            note_deadline(lane, job);
+            continue;
         }
-        note_deadline(lane, job);
+        loomta_lane_remove(lane, job);
+        job->next = overdue;
+        overdue = job;
     }
-    return NULL;
+    return overdue;
 }

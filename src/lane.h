@@ -8,6 +8,7 @@
 /* Belongs to the thread of the engine that runs its jobs. A zeroed one with a limit is ready for use. */
 struct loomta_lane {
     int limit, active;
+    bool closed;                     /* its mailbox has left: nothing starts any more */
     bool starting;                   /* its next jobs are being started */
     struct loomta_job *first, *last; /* waiting, linked by next and previous */
     int64_t due_us;                  /* no waiting job's deadline is before that; 0: none has one */
@@ -22,7 +23,7 @@ struct loomta_job *loomta_lane_pop(struct loomta_lane *lane);
 /* Takes out one that waits in it. */
 void loomta_lane_remove(struct loomta_lane *lane, struct loomta_job *job);
 
-/* Takes out one whose deadline has passed at `now_us`; NULL: there is none. */
-struct loomta_job *loomta_lane_pop_overdue(struct loomta_lane *lane, int64_t now_us);
+/* Takes out all whose deadline has passed at `now_us`, linked by next; NULL: there are none. */
+struct loomta_job *loomta_lane_take_overdue(struct loomta_lane *lane, int64_t now_us);
 
 #endif

@@ -45,18 +45,35 @@ static struct loomta_job *check_job(lua_State *L)
     return check_owner(L)->job;
 }
 
-/* job:look() → "queued" | "running" | "waiting" | "done", attempts begun, attempts ended, hungry, progress is due (said once) */
+static const char *const state_names[] = {"queued", "running", "waiting", "done"};
+
+/* job:look() → "queued" | "running" | "waiting" | "done", attempts begun */
 static int look(lua_State *L)
 {
-    static const char *const names[] = {"queued", "running", "waiting", "done"};
     struct loomta_job_view view = loomta_job_look(check_job(L));
 
-    lua_pushstring(L, names[view.state]);
+    lua_pushstring(L, state_names[view.state]);
     loomta_push_integer(L, view.attempts);
+    return 2;
+}
+
+/* job:attend() → state, attempts ended, hungry, progress is due. Whoever asks is to do it: nobody else will be woken. */
+static int attend(lua_State *L)
+{
+    struct loomta_job_view view = loomta_job_attend(check_job(L));
+
+    lua_pushstring(L, state_names[view.state]);
     loomta_push_integer(L, view.ended);
     lua_pushboolean(L, view.hungry);
     lua_pushboolean(L, view.progress_due);
-    return 5;
+    return 4;
+}
+
+/* job:hungry() → would feed be welcome? */
+static int hungry(lua_State *L)
+{
+    lua_pushboolean(L, loomta_job_look(check_job(L)).hungry);
+    return 1;
 }
 
 /* job:progress() → bytes of the source that the network took in this attempt, its size | nil */
@@ -130,7 +147,7 @@ static int id(lua_State *L)
     return 1;
 }
 
-/* job:ringOn(bell) → true: it rings when look() has something to see, and is silenced by look() | nil, why not */
+/* job:ringOn(bell) → true: it rings when attend() has something to say, and is silenced by that | nil, why not */
 static int ring_on(lua_State *L)
 {
     struct loomta_job *job = check_job(L);
@@ -178,8 +195,9 @@ static int close_job(lua_State *L)
 void loomta_lua_job_register(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"look", look}, {"progress", progress}, {"feed", feed},   {"cancel", cancel}, {"result", result},
-        {"id", id},     {"ringOn", ring_on},    {"await", await}, {NULL, NULL},
+        {"look", look},      {"attend", attend}, {"hungry", hungry}, {"progress", progress},
+        {"feed", feed},      {"cancel", cancel}, {"result", result}, {"id", id},
+        {"ringOn", ring_on}, {"await", await},   {NULL, NULL},
     };
 
     loomta_bind_type(L, type_name, methods, close_job);

@@ -17,7 +17,7 @@ struct spec {
     const char *path;             /* of the source, where it was opened by one */
     struct loomta_retry_policy policy;
     int64_t timeout_ms, idle_timeout_ms, delay_ms;
-    bool wants_progress;
+    bool wants_progress, urgent;
 };
 
 /* fields = { {name, value}, … } */
@@ -80,6 +80,7 @@ static void read_spec(lua_State *L, int index, struct spec *spec)
     spec->idle_timeout_ms = loomta_bind_integer(L, index, "idleTimeoutMs", 0);
     spec->delay_ms = loomta_bind_integer(L, index, "delayMs", 0);
     spec->wants_progress = loomta_bind_boolean(L, index, "wantsProgress");
+    spec->urgent = loomta_bind_boolean(L, index, "urgent");
     int64_t max_retries = loomta_bind_integer(L, index, "maxRetries", 0);
     spec->policy.max_retries = max_retries < INT_MAX ? (int)max_retries : INT_MAX;
     spec->policy.max_elapsed_ms = loomta_bind_integer(L, index, "maxElapsedMs", 0);
@@ -128,6 +129,7 @@ int loomta_lua_submit(lua_State *L, struct loomta_engine *engine, struct loomta_
     job->idle_timeout_ms = spec.idle_timeout_ms;
     job->delay_ms = spec.delay_ms;
     job->wants_progress = spec.wants_progress;
+    job->urgent = spec.urgent;
     if (!mailbox) {
         loomta_engine_submit(engine, job);
         return 1;

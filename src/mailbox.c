@@ -2,10 +2,8 @@
  * SPDX-License-Identifier: MIT */
 #include "mailbox.h"
 
-#include "clock.h"
 #include "job.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -11,14 +11,14 @@
 
 struct loomta_retry_policy {
     int max_retries;        /* after the first attempt */
-    int64_t max_elapsed_ms; /* from the call's start to the start of an attempt; 0: no limit */
+    int64_t max_elapsed_ms; /* from the first attempt's start to that of another; 0: no limit */
     bool retry_unknown;     /* repeat also what may have been stored */
 };
 
 #define LOOMTA_RETRY_STOP ((int64_t)-1)
 
 /* The wait in ms before attempt `attempt` + 1, or LOOMTA_RETRY_STOP. `attempt` counts from 1, `elapsed_ms` since the
- * call began, `random` is in [0, 1). `can_rewind`: the body can be sent again. */
+ * first one began, `random` is in [0, 1). `can_rewind`: the body can be sent again. */
 int64_t loomta_retry_delay(const struct loomta_retry_policy *policy, const struct loomta_failure *failure,
                            bool can_rewind, int attempt, int64_t elapsed_ms, double random);
 

@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { LINE_SIZE = 48 };
+enum { LINE_SIZE = 48, DEAF_US = 10 * 1000 };
 
 struct waiter {
     int fd;
@@ -27,6 +27,11 @@ void loomta_waiters_init(struct loomta_waiters *waiters)
 {
     *waiters = (struct loomta_waiters){.path_fd = -1, .spare_fd = -1};
     atomic_init(&waiters->listener, -1);
+}
+
+static int open_spare(void)
+{
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
 /* --- the socket --------------------------------------------------------------------------------------------------- */
@@ -54,6 +59,8 @@ int loomta_waiters_open(struct loomta_waiters *waiters)
 {
     const char *const parents[] = {getenv("TMPDIR"), "/tmp", "/dev/shm", "/var/tmp"};
 
+    if (waiters->spare_fd < 0 && (waiters->spare_fd = open_spare()) < 0)
+        return -1;
     for (size_t i = 0; waiters->path_fd < 0 && i < sizeof parents / sizeof *parents; i++) {
         if (!parents[i])
             continue;
@@ -163,7 +170,9 @@ struct curl_waitfd *loomta_waiters_polled(struct loomta_waiters *waiters, unsign
     struct curl_waitfd *polled = waiters->polled;
     if (!polled)
         return NULL;
-    polled[0] = (struct curl_waitfd){.fd = listener, .events = CURL_WAIT_POLLIN};
+    if (waiters->deaf_until_us <= loomta_now_us())
+        waiters->deaf_until_us = 0;
+    polled[0] = (struct curl_waitfd){.fd = listener, .events = waiters->deaf_until_us > 0 ? 0 : CURL_WAIT_POLLIN};
     for (size_t i = 0; i < waiters->count; i++)
         polled[i + 1] = (struct curl_waitfd){.fd = waiters->list[i].fd, .events = CURL_WAIT_POLLIN};
     *count = (unsigned)waiters->count + 1;
@@ -178,7 +187,7 @@ static void shut_out(struct loomta_waiters *waiters)
     int fd = accept_one(atomic_load(&waiters->listener));
     if (fd >= 0)
         close(fd);
-    waiters->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    waiters->spare_fd = open_spare();
 }
 
 static void let_in(struct loomta_waiters *waiters)
@@ -186,7 +195,7 @@ static void let_in(struct loomta_waiters *waiters)
     int fd;
 
     if (waiters->spare_fd < 0)
-        waiters->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        waiters->spare_fd = open_spare();
     while ((fd = accept_one(atomic_load(&waiters->listener))) >= 0) {
         if (!is_this_process(fd) || !grow(waiters)) {
             close(fd);
@@ -194,13 +203,22 @@ static void let_in(struct loomta_waiters *waiters)
         }
         waiters->list[waiters->count++] = (struct waiter){.fd = fd, .due_us = INT64_MAX};
     }
-    if ((errno == EMFILE || errno == ENFILE) && waiters->spare_fd >= 0)
+    if (errno != EMFILE && errno != ENFILE)
+        return;
+    if (waiters->spare_fd >= 0)
         shut_out(waiters);
+    if (waiters->spare_fd < 0)
+        waiters->deaf_until_us = loomta_now_us() + DEAF_US;
 }
 
-static void say(const struct waiter *waiter, const char *word)
+static void say(int fd, const char *word)
 {
-    (void)!send(waiter->fd, word, 1, MSG_DONTWAIT); /* the worker takes no SIGPIPE */
+    (void)!send(fd, word, 1, MSG_DONTWAIT);
+}
+
+void loomta_waiters_wake(int fd)
+{
+    say(fd, "!");
 }
 
 static void detach(struct waiter *waiter)
@@ -234,7 +252,7 @@ static void attach(struct loomta_waiters *waiters, struct waiter *waiter)
     waiter->job = find_expected(waiters, id);
     if (waiter->job)
         waiter->job->waiter_fd = waiter->fd;
-    say(waiter, "!"); /* something may have happened on the way */
+    loomta_waiters_wake(waiter->fd); /* something may have happened on the way */
 }
 
 /* Reads what a waiter says; false: it is gone. */
@@ -261,11 +279,10 @@ static bool listen_to(struct loomta_waiters *waiters, struct waiter *waiter, str
 
 int64_t loomta_waiters_due_us(const struct loomta_waiters *waiters)
 {
-    int64_t due_us = INT64_MAX;
+    int64_t due_us = waiters->deaf_until_us > 0 ? waiters->deaf_until_us : INT64_MAX;
 
     for (size_t i = 0; i < waiters->count; i++)
-        if (waiters->list[i].due_us < due_us)
-            due_us = waiters->list[i].due_us;
+        due_us = loomta_earlier(due_us, waiters->list[i].due_us);
     return due_us;
 }
 
@@ -274,7 +291,7 @@ static void dismiss(struct waiter *waiter)
 {
     detach(waiter);
     waiter->due_us = INT64_MAX;
-    say(waiter, ".");
+    say(waiter->fd, ".");
 }
 
 void loomta_waiters_serve(struct loomta_waiters *waiters, struct loomta_engine *engine)
@@ -313,8 +330,8 @@ void loomta_waiters_close(struct loomta_waiters *waiters)
     if (atomic_load(&waiters->listener) >= 0) {
         close(atomic_load(&waiters->listener));
         close(waiters->path_fd);
-        if (waiters->spare_fd >= 0)
-            close(waiters->spare_fd);
     }
+    if (waiters->spare_fd >= 0)
+        close(waiters->spare_fd);
     loomta_waiters_init(waiters);
 }

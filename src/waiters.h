@@ -21,7 +21,8 @@ struct loomta_waiters {
     int path_fd; /* the socket's place, whose name is gone: reached as /proc/self/fd/N */
 
     /* The worker's thread alone: */
-    int spare_fd; /* for who comes when the system has no more descriptors */
+    int spare_fd;          /* for who comes when the system has no more descriptors; opened with the socket */
+    int64_t deaf_until_us; /* without it the listener is left alone for a while */
     struct waiter *list;
     size_t count, capacity;
     struct curl_waitfd *polled;  /* the listener and each of the list */
@@ -39,7 +40,10 @@ void loomta_waiters_expect(struct loomta_waiters *waiters, struct loomta_job *jo
 /* What to poll; valid until the next call of any of these. */
 struct curl_waitfd *loomta_waiters_polled(struct loomta_waiters *waiters, unsigned *count);
 
-/* When the first waiter's time is over, in the monotonic clock's microseconds; INT64_MAX: never. */
+/* Tells a waiter to look. Any thread that takes no SIGPIPE. */
+void loomta_waiters_wake(int fd);
+
+/* When something is to be done though nobody says anything, in the monotonic clock's microseconds; INT64_MAX: never. */
 int64_t loomta_waiters_due_us(const struct loomta_waiters *waiters);
 
 /* Lets in who came, reads what they say, cancels the jobs of those who are gone, tells those whose time is over. */

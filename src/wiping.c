@@ -15,7 +15,7 @@
 #define usable_size malloc_usable_size
 #endif
 
-/* Larger ones are buffers for bodies. A key that was at their beginning has been overwritten by the body behind it. */
+/* Larger blocks are buffers for bodies; what stands before the body, and the key in it, is at their beginning. */
 enum { WIPED_UP_TO = 64 * 1024 };
 
 /* Upload buffers up to a size are kept, so many. Freed, the memory would go back to the system, and its pages be made anew for
@@ -62,13 +62,11 @@ static void wipe_and_free(void *block)
 {
     size_t size = block ? usable_size(block) : 0;
 
-    if (size > WIPED_UP_TO && size <= KEPT_UP_TO + WIPED_UP_TO) {
+    loomta_wipe(block, size < WIPED_UP_TO ? size : WIPED_UP_TO);
+    if (size > WIPED_UP_TO && size <= KEPT_UP_TO + WIPED_UP_TO)
         keep(block);
-        return;
-    }
-    if (size <= WIPED_UP_TO)
-        loomta_wipe(block, size);
-    free(block);
+    else
+        free(block);
 }
 
 /* The system's realloc leaves the old bytes where they were when it has to move the block. */

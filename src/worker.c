@@ -37,6 +37,7 @@ static struct {
     pthread_cond_t stopped;
     struct loomta_worker *current; /* that takes new jobs; NULL: none runs */
     struct loomta_worker *leaving; /* told to end, not joined yet */
+    bool exiting;                  /* no more are started */
 } process = {.lock = PTHREAD_MUTEX_INITIALIZER, .stopped = PTHREAD_COND_INITIALIZER};
 
 /* --- the thread --------------------------------------------------------------------------------------------------- */
@@ -144,7 +145,7 @@ static void tell_to_stop(struct loomta_worker *worker)
     loomta_engine_interrupt(worker->engine);
 }
 
-/* Frees those that have ended. */
+/* Lets go of those that have ended. */
 static void bury(void)
 {
     struct loomta_worker **link = &process.leaving;
@@ -157,7 +158,9 @@ static void bury(void)
         }
         *link = worker->next;
         pthread_join(worker->thread, NULL);
-        free(worker);
+        /* Those that exit() has ended may be asked for something by states that close later still. */
+        if (worker->users == 0)
+            free(worker);
     }
 }
 
@@ -169,6 +172,7 @@ static void at_exit(void)
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += EXIT_WAIT_S;
     pthread_mutex_lock(&process.lock);
+    process.exiting = true;
     if (process.current)
         tell_to_stop(process.current);
     for (bury(); process.leaving; bury())
@@ -225,7 +229,8 @@ static int start_worker(void)
 
     if (worker && (worker->engine = loomta_engine_new())) {
         loomta_waiters_init(&worker->waiters);
-        error = start_thread(worker);
+        /* Short of descriptors libcurl makes an engine that nothing wakes. */
+        error = loomta_engine_interrupt(worker->engine) ? start_thread(worker) : EMFILE;
     }
     if (error == 0) {
         process.current = worker;
@@ -249,7 +254,10 @@ int loomta_worker_join(struct loomta_mailbox *mailbox)
     pthread_once(&once, register_handlers);
     pthread_mutex_lock(&process.lock);
     bury();
-    error = process.current ? 0 : start_worker();
+    if (process.exiting)
+        error = ECANCELED;
+    else
+        error = process.current ? 0 : start_worker();
     if (error == 0) {
         process.current->users++;
         mailbox->worker = process.current;

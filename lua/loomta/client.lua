@@ -21,7 +21,7 @@ local slice_ms = 250 -- how long a wait may keep the thread from Lua's hooks (Ct
 ---@field private jobs table<integer, loomta.Job> those to poll for, by the id of the request that is on its way
 ---@field private running integer how many there are
 ---@field private live table<loomta.Job, boolean> all that have not ended; weak
----@field private news loomta.Job[] those taken out of the mailbox and not served yet, each once
+---@field private news table a queue of jobs that were taken out of the mailbox and not served yet, each once
 ---@field private raised table[] what callbacks raised and nobody has heard of, each in a table
 ---@field private found table<boolean, table> what config.find gave, by "the caller has a key"
 local Client = { __name = "loomta.Client" }
@@ -52,7 +52,7 @@ function client.new(given)
     jobs = {},
     running = 0,
     live = setmetatable({}, { __mode = "k" }),
-    news = {},
+    news = { first = 1, last = 0 },
     raised = {},
   }, Client)
 end
@@ -114,7 +114,7 @@ function Client:runner(kind)
     local why
     runner, why = core.mailbox(self.settings.maxConnections)
     if not runner then return nil, errors.outOfResources(why) end
-    self.jobs, self.running, self.news = {}, 0, {}
+    self.jobs, self.running, self.news = {}, 0, { first = 1, last = 0 }
   end
   self[kind] = runner
   return runner
@@ -156,15 +156,35 @@ function Client:perform(name, given)
   return started:wait()
 end
 
+--- Puts a job into the queue of those to be served.
+local function enqueue(self, polled)
+  if polled.hasNews then return end
+  polled.hasNews = true
+  self.news.last = self.news.last + 1
+  self.news[self.news.last] = polled
+end
+
+--- The next one to be served; nil: there is none.
+local function dequeue(self)
+  local news = self.news
+  local polled = news[news.first]
+  if not polled then return nil end
+  news[news.first] = nil
+  news.first = news.first + 1
+  polled.hasNews = nil
+  return polled
+end
+
+local function any_news(self) return self.news.first <= self.news.last end
+
 --- Takes the news out of the mailbox. Jobs that ended and have no callback to run need nobody's attention.
 local function drain(self)
   for id in self.mailbox.take, self.mailbox do
     local polled = self.jobs[id]
     if polled and polled:isOver() then
       self:forget(polled)
-    elseif polled and not polled.hasNews then
-      polled.hasNews = true
-      self.news[#self.news + 1] = polled
+    elseif polled then
+      enqueue(self, polled)
     end
   end
 end
@@ -173,7 +193,15 @@ end
 ---@private
 function Client:tidy()
   drain(self)
-  if self.news[1] then self.mailbox:ring() end
+  if any_news(self) then self.mailbox:ring() end
+end
+
+--- Says that a job is to be looked at again.
+---@private
+function Client:rouse(polled)
+  if not (polled.exchange and self.jobs[polled.exchange.id] == polled) then return end
+  enqueue(self, polled)
+  self.mailbox:ring()
 end
 
 --- Moves on all jobs that have news.
@@ -182,12 +210,12 @@ end
 ---ended with it: the descriptor stays readable
 function Client:serve()
   drain(self)
-  local news = self.news
-  self.news = {}
-  for _, polled in ipairs(news) do
-    polled.hasNews = nil
+  -- A callback may yield, and never come back, or serve others itself: what is left is there for whoever comes next.
+  for polled in dequeue, self do
+    if any_news(self) then self.mailbox:ring() end
     self.raised[#self.raised + 1] = polled:advance()
   end
+  self:tidy()
   local raised = table.remove(self.raised, 1)
   if raised then self.mailbox:ring() end
   return raised
@@ -224,6 +252,7 @@ end
 ---@private
 function Client:forget(ended)
   self.live[ended] = nil
+  if self.closed then self:wipe() end
   local exchange = ended.exchange
   if exchange and self.jobs[exchange.id] == ended then
     self.jobs[exchange.id] = nil
@@ -289,7 +318,7 @@ function Client:poll(timeoutMs)
   end
   if not (self.mailbox and self.mailbox:isOurs()) then return 0 end
   local until_ms = core.now() + timeout_ms
-  while self.running > 0 and #self.news == 0 and not self.raised[1] do
+  while self.running > 0 and not any_news(self) and not self.raised[1] do
     local left_ms = until_ms - core.now()
     if left_ms <= 0 or self.mailbox:wait(math.min(math.ceil(left_ms), slice_ms)) then break end
   end
@@ -317,6 +346,13 @@ function Client:close()
   if self.mailbox then self.mailbox:leave() end
   for running in pairs(self.live) do running:cancel() end
   if self.engine then self.engine:close() end
+  self:wipe()
+end
+
+--- Wipes the key, unless a job's answer is still to be read: the key must not be in it.
+---@private
+function Client:wipe()
+  if next(self.live) then return end
   if self.settings.apiKey then self.settings.apiKey:close() end
   if self.found[false] then self.found[false].apiKey:close() end
 end

@@ -43,6 +43,7 @@ local slice_ms = 250 -- how long a step may keep the thread from Lua's hooks (Ct
 ---@field private outcome table? { value, err, info }
 ---@field private busy table? the coroutine and the nginx request in which a callback is running; weak
 ---@field private failure table? { err, info } of the request that made the flow necessary
+---@field private missed boolean? it had news while a callback was running
 ---@field private canceled boolean?
 ---@field private reason string? what a callback raised, and so canceled it
 ---@field private bell userdata? whose descriptor the owner has asked for
@@ -68,6 +69,8 @@ local function begin(self, operation, fields, settings)
     return nil, err
   end
   settings.path = source and source.path
+  -- What asks, and what goes on where a call has begun, does not wait for its turn behind uploads.
+  settings.urgent = self.flow ~= nil or operation.method == "GET"
   settings.wantsProgress = settings.onProgress ~= nil
   local request_job = self.runner:submit(source and source.handle, settings)
   return {
@@ -165,8 +168,9 @@ local function conclude(self, exchange)
   exchange.closed = true
   local value, err, info = response.read(exchange.operation, result, exchange.settings.apiKey)
   if exchange.failed then
+    local stored = value ~= nil or err.possiblyStored
     value, err = nil, exchange.failed
-    err.attempts = info.attempts
+    err.attempts, err.possiblyStored = info.attempts, stored
   elseif err and err.code == "canceled" then
     err.cause = self.reason
   elseif err and exchange.source and exchange.source.path then
@@ -199,15 +203,15 @@ local function feed(exchange)
     exchange.failed = err
     if not exchange.closed then exchange.core:cancel() end
   end
-  local hungry = not exchange.failed and not exchange.closed and select(4, exchange.core:look())
-  if hungry then exchange.core:feed(piece) end -- still: the reader may have canceled or closed what it feeds
+  -- Still hungry? The reader may have canceled or closed what it feeds.
+  if not exchange.failed and not exchange.closed and exchange.core:hungry() then exchange.core:feed(piece) end
 end
 
 --- Does what the request on its way needs of its owner, once.
 local function attend(self)
   local exchange = self.exchange
   local settings = exchange.settings
-  local state, _, ended, hungry, due = exchange.core:look()
+  local state, ended, hungry, due = exchange.core:attend()
   local done = state == "done"
   if not self.canceled then -- its callbacks are not called any more, but for onDone
     if settings.onProgress and (due or done or not exchange.reported) then report_progress(self, exchange) end
@@ -233,12 +237,19 @@ end
 function Job:advance()
   if self.outcome then return end
   if self.busy then
-    if not is_lost(self) then return end
+    if not is_lost(self) then
+      self.missed = true
+      return
+    end
     self:cancel()
   end
   self.busy = setmetatable({ coroutine.running() or true, nginx.request() }, weak)
   local ok, err = pcall(attend, self)
   self.busy = nil
+  if self.missed then -- while a callback slept, others were told what this one has not seen
+    self.missed = nil
+    self.client:rouse(self)
+  end
   if ok then return end
   self.reason = type(err) == "string" and err or "a callback raised an error"
   self:cancel()
@@ -301,8 +312,9 @@ end
 --- Has it ended without anything left to do for its owner, but to ask for the result?
 ---@private
 function Job:isOver()
-  if self.onDone or self.flow or self.busy or self.settings.reconcile then return false end
-  return not self.exchange or self.exchange.core:look() == "done"
+  local settings = self.settings
+  if self.onDone or settings.onProgress or settings.reconcile then return false end
+  return not self.exchange or (self.exchange.core:look()) == "done"
 end
 
 --- Has the job ended, so that `wait` will return at once? Runs what callbacks are due, as `wait` does, for this job alone.
@@ -319,8 +331,8 @@ end
 ---@return integer? total the file's size, when it is known
 function Job:progress()
   errors.checkSelf(self, Job, "job:progress()")
-  local info = self.outcome and self.outcome[3]
-  if info then return info.bytesSent, info.totalBytes end
+  local known = self.outcome and self.outcome[3] or self.failure and self.exchange.operation ~= self.operation and self.failure[2]
+  if known then return known.bytesSent, known.totalBytes end
   return self.exchange.core:progress()
 end
 

@@ -12,7 +12,7 @@ local types = require "loomta.types"
 ---@field connectTimeoutMs integer? for name, connection and TLS of one attempt; default 10000
 ---@field idleTimeoutMs integer? for a connection on which no byte moves; 0 = none, default 60000
 ---@field maxRetries integer? after the first attempt; default 2
----@field maxElapsedMs integer? no attempt begins later than this after the call; 0 = no limit (default)
+---@field maxElapsedMs integer? no retry begins later than this after the first attempt; 0 = no limit (default)
 ---@field retryUnknown boolean? repeat also what may have been stored: it may then be stored twice
 ---@field reconcile boolean|"exact"|nil look for an upload of unknown outcome before repeating it once; see README
 ---@field maxBytesPerSec integer? the fastest that each upload may go; 0 = no limit (default)

@@ -37,7 +37,9 @@ end
 ---@return string? mime_type
 ---@return loomta.Error?
 function preflight.check(source, fields)
-  if source.head == "" then return nil, errors.input("invalid_media_file", source.name .. " is empty", source.field) end
+  if source.head == "" and not source.partial then
+    return nil, errors.input("invalid_media_file", source.name .. " is empty", source.field)
+  end
 
   if fields.mimeType and not types.acceptedTypes[fields.mimeType] then
     local message = ("'mimeType' must be %s, not %q"):format(types.acceptedList, fields.mimeType)

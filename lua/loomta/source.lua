@@ -9,6 +9,7 @@ local piece_size = 64 * 1024 -- small chunks are joined up to this
 ---@class loomta.Source
 ---@field handle userdata the C source
 ---@field head string? its first bytes, until they have been looked at
+---@field partial boolean? a reader had no more than that yet
 ---@field field "file"|"data"|"reader" how it was given
 ---@field name string for messages: the path, or what kind of source it is
 ---@field path string? when it is a file that was opened by its name
@@ -73,7 +74,7 @@ local function open_reader(reader, size)
     local piece, err = next_piece(head_size - #head)
     if err then return nil, err end
     head, ended = head .. (piece or ""), piece == nil
-  until ended or #head >= head_size
+  until ended or piece == "" or #head >= head_size
 
   if ended then -- all of it is here: its size is known and it can be sent again
     if size and size ~= #head then
@@ -86,6 +87,7 @@ local function open_reader(reader, size)
   return {
     handle = core.openChunks(size),
     head = head,
+    partial = #head < head_size,
     field = "reader",
     name = "the reader's data",
     next = function()

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "compat.h"
 
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,9 +25,24 @@ static int do_wait(lua_State *L)
     return 1;
 }
 
+static lua_State *late;
+
+static void close_late(void)
+{
+    lua_close(late);
+}
+
+/* closeAtExit(): closes the state when exit() runs what was registered before the modules that are loaded later */
+static int close_at_exit(lua_State *L)
+{
+    late = L;
+    lua_pushboolean(L, atexit(close_late) == 0);
+    return 1;
+}
+
 int luaopen_spec_process(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"fork", do_fork}, {"wait", do_wait}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"fork", do_fork}, {"wait", do_wait}, {"closeAtExit", close_at_exit}, {NULL, NULL}};
 
     luaL_newlib(L, functions);
     return 1;
