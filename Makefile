@@ -102,8 +102,10 @@ nginx-core:
 	@$(MAKE) --no-print-directory -s LUA_VERSION=5.1 all
 
 # What holds for calls that block holds for jobs: the same specs, but for those about blocking calls alone.
+JOB_SPECS ?= $(foreach name,upload retry expect reconcile answer timeouts trust process,spec/$(name)_spec.lua)
+
 jobs: all sandbox  ## the specs, with every upload started as a job
-	@$(MAKE) --no-print-directory specs BUSTED_FLAGS='--helper=spec/support/as_jobs.lua --exclude-tags=blocking,nginx,$(EXCLUDE)' SPECS='$(SPECS)'
+	@$(MAKE) --no-print-directory specs BUSTED_FLAGS='--helper=spec/support/as_jobs.lua --exclude-tags=blocking,nginx,$(EXCLUDE)' SPECS='$(JOB_SPECS)'
 
 # What specs need of the system and Lua does not have.
 $(BUILD)/spec/process.so: spec/support/process.c

@@ -156,7 +156,7 @@ describe("the end of the program", function()
       client:poll(20)
       io.stdout:write "ending "
       io.stdout:flush()
-      os.exit(3)
+      process.exit(3)
     ]]):format(settings(box)))
     assert.same({ "ending ", 3 }, { output, status })
   end)

@@ -145,7 +145,7 @@ static void tell_to_stop(struct loomta_worker *worker)
     loomta_engine_interrupt(worker->engine);
 }
 
-/* Lets go of those that have ended. */
+/* Frees those that have ended. Nobody can reach them any more: their last user had left. */
 static void bury(void)
 {
     struct loomta_worker **link = &process.leaving;
@@ -158,13 +158,20 @@ static void bury(void)
         }
         *link = worker->next;
         pthread_join(worker->thread, NULL);
-        /* Those that exit() has ended may be asked for something by states that close later still. */
-        if (worker->users == 0)
-            free(worker);
+        free(worker);
     }
 }
 
-/* The host may end while jobs are under way. TLS libraries clean up at exit, too: the thread must be gone before that. */
+static bool any_alive(void)
+{
+    for (const struct loomta_worker *worker = process.leaving; worker; worker = worker->next)
+        if (!worker->stopped)
+            return true;
+    return false;
+}
+
+/* The host may end while jobs are under way. TLS libraries clean up at exit, too: the thread must be gone before that. What
+ * it leaves stays, for states that are closed later still. */
 static void at_exit(void)
 {
     struct timespec until;
@@ -175,9 +182,12 @@ static void at_exit(void)
     process.exiting = true;
     if (process.current)
         tell_to_stop(process.current);
-    for (bury(); process.leaving; bury())
+    while (any_alive())
         if (pthread_cond_timedwait(&process.stopped, &process.lock, &until) != 0)
             break;
+    for (const struct loomta_worker *worker = process.leaving; worker; worker = worker->next)
+        if (worker->stopped)
+            pthread_join(worker->thread, NULL);
     pthread_mutex_unlock(&process.lock);
 }
 
@@ -253,11 +263,12 @@ int loomta_worker_join(struct loomta_mailbox *mailbox)
         return ENOMEM;
     pthread_once(&once, register_handlers);
     pthread_mutex_lock(&process.lock);
-    bury();
-    if (process.exiting)
+    if (process.exiting) {
         error = ECANCELED;
-    else
+    } else {
+        bury();
         error = process.current ? 0 : start_worker();
+    }
     if (error == 0) {
         process.current->users++;
         mailbox->worker = process.current;

@@ -40,9 +40,16 @@ static int close_at_exit(lua_State *L)
     return 1;
 }
 
+/* exit(status): the C library's, which leaves the state open whatever the interpreter's own does */
+static int do_exit(lua_State *L)
+{
+    exit((int)luaL_checknumber(L, 1));
+}
+
 int luaopen_spec_process(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"fork", do_fork}, {"wait", do_wait}, {"closeAtExit", close_at_exit}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"fork", do_fork}, {"wait", do_wait}, {"closeAtExit", close_at_exit}, {"exit", do_exit}, {NULL, NULL}};
 
     luaL_newlib(L, functions);
     return 1;
