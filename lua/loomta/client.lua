@@ -4,6 +4,7 @@
 local config = require "loomta.config"
 local core = require "loomta.core"
 local errors = require "loomta.errors"
+local inbox = require "loomta.inbox"
 local job = require "loomta.job"
 local nginx = require "loomta.nginx"
 local operations = require "loomta.operations"
@@ -11,18 +12,12 @@ local options = require "loomta.options"
 local request = require "loomta.request"
 local response = require "loomta.response"
 
-local slice_ms = 250 -- how long a wait may keep the thread from Lua's hooks (Ctrl-C)
-
 ---@class loomta.Client
 ---@field private settings table the checked options over the defaults
 ---@field private inherit table the metatable by which a call's settings fall back on these
 ---@field private engine userdata? runs the calls that block
----@field private mailbox userdata? brings news of the jobs that the worker runs
----@field private jobs table<integer, loomta.Job> those to poll for, by the id of the request that is on its way
----@field private running integer how many there are
+---@field private inbox loomta.Inbox of the jobs that were started
 ---@field private live table<loomta.Job, boolean> all that have not ended; weak
----@field private news table a queue of jobs that were taken out of the mailbox and not served yet, each once
----@field private raised table[] what callbacks raised and nobody has heard of, each in a table
 ---@field private found table<boolean, table> what config.find gave, by "the caller has a key"
 local Client = { __name = "loomta.Client" }
 Client.__index = Client
@@ -49,11 +44,8 @@ function client.new(given)
     settings = settings,
     inherit = { __index = settings },
     found = {},
-    jobs = {},
-    running = 0,
+    inbox = inbox.new(settings.maxConnections),
     live = setmetatable({}, { __mode = "k" }),
-    news = { first = 1, last = 0 },
-    raised = {},
   }, Client)
 end
 
@@ -100,40 +92,27 @@ function Client:prepare(operation, given, purpose)
   return settings, fields
 end
 
---- The engine or mailbox that is this process's own: a child of fork() needs new ones.
+--- The engine that is this process's own: a child of fork() needs a new one.
 ---@private
----@param kind "engine"|"mailbox"
----@return userdata? runner
----@return loomta.Error? err when the system does not give what it needs
-function Client:runner(kind)
-  local runner = self[kind]
-  if runner and runner:isOurs() then return runner end
-  if kind == "engine" then
-    runner = core.engine()
-  else
-    local why
-    runner, why = core.mailbox(self.settings.maxConnections)
-    if not runner then return nil, errors.outOfResources(why) end
-    self.jobs, self.running, self.news = {}, 0, { first = 1, last = 0 }
-  end
-  self[kind] = runner
-  return runner
+function Client:ownEngine()
+  if not (self.engine and self.engine:isOurs()) then self.engine = core.engine() end
+  return self.engine
 end
 
 --- Starts one operation. Raises what only a mistake in the program can cause, at the caller's caller's caller.
 ---@private
----@param kind "engine"|"mailbox" what runs it
+---@param into loomta.Inbox? for a job that the worker runs; nil: the client's own engine does
 ---@param purpose string? "start" for a job that the caller keeps
 ---@return loomta.Job?
 ---@return loomta.Error? err when it was refused here
-function Client:begin(name, given, kind, purpose)
+function Client:begin(name, given, into, purpose)
   if type(given) ~= "table" then error(("%s takes a table, not a %s"):format(purpose or name, type(given)), 4) end
   if self.closed then error("the client is closed", 4) end
   local operation = operations[name]
   local settings, fields = self:prepare(operation, given, purpose)
   if not settings then return nil, fields end
   local started, err = job.start {
-    client = self, kind = kind, operation = operation, given = given, fields = fields, settings = settings,
+    client = self, inbox = into, operation = operation, given = given, fields = fields, settings = settings,
   }
   if started then self.live[started] = true end
   return started, err
@@ -146,106 +125,14 @@ function Client:perform(name, given)
   local in_nginx = nginx.phase()
   local started, err
   if in_nginx then err = nginx.refusal() end
-  if not err then started, err = self:begin(name, given, in_nginx and "mailbox" or "engine") end
+  if not err then started, err = self:begin(name, given, in_nginx and self.inbox or nil) end
   if not started then return nil, err, response.nothingSent() end
-  if not in_nginx then
+  if in_nginx then
+    self.inbox:tidy()
+  else
     started:run()
-  elseif self.mailbox then
-    self:tidy()
   end
   return started:wait()
-end
-
---- Puts a job into the queue of those to be served.
-local function enqueue(self, polled)
-  if polled.hasNews then return end
-  polled.hasNews = true
-  self.news.last = self.news.last + 1
-  self.news[self.news.last] = polled
-end
-
---- The next one to be served; nil: there is none.
-local function dequeue(self)
-  local news = self.news
-  local polled = news[news.first]
-  if not polled then return nil end
-  news[news.first] = nil
-  news.first = news.first + 1
-  polled.hasNews = nil
-  return polled
-end
-
-local function any_news(self) return self.news.first <= self.news.last end
-
---- Takes the news out of the mailbox. Jobs that ended and have no callback to run need nobody's attention.
-local function drain(self)
-  for id in self.mailbox.take, self.mailbox do
-    local polled = self.jobs[id]
-    if polled and polled:isOver() then
-      self:forget(polled)
-    elseif polled then
-      enqueue(self, polled)
-    end
-  end
-end
-
---- Lets go of jobs that ended, for a program that may never poll. The descriptor stays readable for what is to be done.
----@private
-function Client:tidy()
-  drain(self)
-  if any_news(self) then self.mailbox:ring() end
-end
-
---- Says that a job is to be looked at again.
----@private
-function Client:rouse(polled)
-  if not (polled.exchange and self.jobs[polled.exchange.id] == polled) then return end
-  enqueue(self, polled)
-  self.mailbox:ring()
-end
-
---- Moves on all jobs that have news.
----@private
----@return table? raised what a callback raised, in a table: the first that nobody has heard of. More may be left, or all may have
----ended with it: the descriptor stays readable
-function Client:serve()
-  drain(self)
-  -- A callback may yield, and never come back, or serve others itself: what is left is there for whoever comes next.
-  for polled in dequeue, self do
-    if any_news(self) then self.mailbox:ring() end
-    self.raised[#self.raised + 1] = polled:advance()
-  end
-  self:tidy()
-  local raised = table.remove(self.raised, 1)
-  if raised then self.mailbox:ring() end
-  return raised
-end
-
---- Waits for one job, serving the others meanwhile.
----@private
----@param awaited loomta.Job
----@param timeout_ms number? none: until it has ended
----@return table? raised what a callback raised, in a table
-function Client:waitFor(awaited, timeout_ms)
-  local until_ms = timeout_ms and core.now() + timeout_ms
-  while true do
-    local raised = awaited:advance() or self:serve()
-    local left_ms = until_ms and until_ms - core.now() or slice_ms
-    if raised or awaited.outcome or left_ms <= 0 then return raised end
-    self.mailbox:wait(math.min(math.ceil(left_ms), slice_ms))
-  end
-end
-
---- A job was started, or has another request on its way.
----@private
----@param exchange loomta.Exchange
-function Client:track(started, exchange)
-  local before = started.exchange
-  if before and self.jobs[before.id] == started then
-    self.jobs[before.id] = nil
-    self.jobs[exchange.id] = started
-  end
-  started.exchange = exchange
 end
 
 --- A job has ended.
@@ -253,11 +140,7 @@ end
 function Client:forget(ended)
   self.live[ended] = nil
   if self.closed then self:wipe() end
-  local exchange = ended.exchange
-  if exchange and self.jobs[exchange.id] == ended then
-    self.jobs[exchange.id] = nil
-    self.running = self.running - 1
-  end
+  if ended.inbox then ended.inbox:remove(ended) end
 end
 
 --- Uploads one image or video and waits for the answer.
@@ -297,11 +180,10 @@ end
 ---@private
 function Client:launch(given)
   local err, started = nginx.startRefusal(), nil
-  if not err then started, err = self:begin("upload", given, "mailbox", "start") end
+  if not err then started, err = self:begin("upload", given, self.inbox, "start") end
   if not started then return nil, err, response.nothingSent() end
-  self.jobs[started.exchange.id] = started
-  self.running = self.running + 1
-  self:tidy()
+  self.inbox:add(started)
+  self.inbox:tidy()
   return started
 end
 
@@ -316,15 +198,11 @@ function Client:poll(timeoutMs)
   if timeout_ms > 0 and nginx.phase() then
     error("in nginx, poll does not wait: leave timeoutMs out, or use job:wait", 2)
   end
-  if not (self.mailbox and self.mailbox:isOurs()) then return 0 end
-  local until_ms = core.now() + timeout_ms
-  while self.running > 0 and not any_news(self) and not self.raised[1] do
-    local left_ms = until_ms - core.now()
-    if left_ms <= 0 or self.mailbox:wait(math.min(math.ceil(left_ms), slice_ms)) then break end
-  end
-  local raised = self:serve()
+  if not self.inbox:isOpen() then return 0 end
+  self.inbox:sleep(core.now() + timeout_ms)
+  local raised = self.inbox:serve()
   if raised then error(raised[1], 0) end
-  return self.running
+  return self.inbox.running
 end
 
 --- A descriptor that is readable while `poll` has something to do. It is the client's: do not read or close it.
@@ -333,7 +211,7 @@ end
 function Client:fd()
   errors.checkSelf(self, Client, "client:fd()")
   if self.closed then error("the client is closed", 2) end
-  local mailbox, err = self:runner "mailbox"
+  local mailbox, err = self.inbox:open()
   if not mailbox then return nil, err end
   return mailbox:fd()
 end
@@ -343,7 +221,7 @@ end
 function Client:close()
   errors.checkSelf(self, Client, "client:close()")
   self.closed = true
-  if self.mailbox then self.mailbox:leave() end
+  if self.inbox.mailbox then self.inbox.mailbox:leave() end
   for running in pairs(self.live) do running:cancel() end
   if self.engine then self.engine:close() end
   self:wipe()

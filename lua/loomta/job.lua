@@ -30,8 +30,8 @@ local slice_ms = 250 -- how long a step may keep the thread from Lua's hooks (Ct
 
 ---@class loomta.Job
 ---@field private client loomta.Client
----@field private kind "engine"|"mailbox" what its requests go through
----@field private runner userdata that engine or mailbox
+---@field private inbox loomta.Inbox? where it reports; nil: its owner steps the engine
+---@field private runner userdata the engine or mailbox that its requests go through
 ---@field private operation loomta.Operation
 ---@field private given table what the caller gave
 ---@field private fields table checked
@@ -63,7 +63,11 @@ local function begin(self, operation, fields, settings)
     source, err = request.multipart(operation, fields, settings)
     if not source then return nil, err end
   end
-  self.runner, err = self.client:runner(self.kind)
+  if self.inbox then
+    self.runner, err = self.inbox:open()
+  else
+    self.runner = self.client:ownEngine()
+  end
   if not self.runner then
     if source then source.handle:close() end
     return nil, err
@@ -84,7 +88,7 @@ local function begin(self, operation, fields, settings)
 end
 
 --- Starts the call: its first request is on its way when this returns.
----@param call table client, kind, operation, given, fields and settings: see the class
+---@param call table client, inbox, operation, given, fields and settings: see the class
 ---@return loomta.Job?
 ---@return loomta.Error? err when the request was refused here
 function job.start(call)
@@ -110,7 +114,8 @@ function Job:send(operation, fields, settings)
   if not exchange then return nil, err, response.nothingSent() end
   -- Without a descriptor for that, it stays readable: its owner looks too often, but not too late.
   if self.bell and not exchange.core:ringOn(self.bell) then self.bell:ring() end
-  self.client:track(self, exchange)
+  if self.inbox then self.inbox:follow(self, exchange) end
+  self.exchange = exchange
   return yield()
 end
 
@@ -248,7 +253,7 @@ function Job:advance()
   self.busy = nil
   if self.missed then -- while a callback slept, others were told what this one has not seen
     self.missed = nil
-    self.client:rouse(self)
+    if self.inbox then self.inbox:rouse(self) end
   end
   if ok then return end
   self.reason = type(err) == "string" and err or "a callback raised an error"
@@ -300,7 +305,7 @@ function Job:wait(timeoutMs)
     if in_nginx then
       raised, refused = nginx.wait(self, timeoutMs)
     else
-      raised = self.client:waitFor(self, timeoutMs)
+      raised = self.inbox:waitFor(self, timeoutMs)
     end
     if raised then error(raised[1], 0) end
     if refused then return nil, refused, response.nothingSent() end
