@@ -70,6 +70,17 @@ local function assert_refused(given, code, ...)
   return err
 end
 
+-- A run of uploads does not begin, and says so once.
+local function assert_run_refused(options_given, ...)
+  local results = {}
+  for _, err, request in client:uploads({ { data = "nothing of it is sent" } }, options_given) do
+    assert.is_nil(request)
+    results[#results + 1] = err
+  end
+  assert.equal(1, #results)
+  assert_input_error(results[1], "invalid_option", ...)
+end
+
 local function assert_client_refused(given, code, ...)
   local made, err = loomta.new(given)
   assert.is_nil(made)
@@ -496,11 +507,13 @@ describe("bad input:", function()
             shown = ('not "%s"'):format(wrong)
           end
           local message = { "'" .. name .. "' must be ", expected[rule.type], shown }
-          if rule.only ~= "new" then
+          if rule.only == "uploads" then
+            assert_run_refused({ [name] = wrong }, message[1], message[2], message[3])
+          elseif rule.only ~= "new" then
             local err = assert_refused({ data = clip, [name] = wrong }, code, message[1], message[2], message[3])
             assert.equal(name, err.details[1].path[1])
           end
-          if rule.only ~= "start" then assert_client_refused({ [name] = wrong }, code, message[1], message[2], message[3]) end
+          if not rule.only or rule.only == "new" then assert_client_refused({ [name] = wrong }, code, message[1], message[2], message[3]) end
         end
       end)
 
@@ -508,6 +521,10 @@ describe("bad input:", function()
         if rule.only == "start" then
           return assert_refused({ data = clip, [name] = false }, "invalid_option", "'" .. name .. "'", expected[rule.type])
         end
+        if rule.only == "uploads" and rule.type ~= "flag" then
+          return assert_run_refused({ [name] = false }, "'" .. name .. "'", expected[rule.type])
+        end
+        if rule.only == "uploads" then return end
         if rule.type == "flag" or rule.default == false then return assert(loomta.new { [name] = false }) end
         assert_client_refused({ [name] = false }, name == "apiKey" and "invalid_api_key" or "invalid_option", "'" .. name .. "'", expected[rule.type])
       end)

@@ -59,6 +59,10 @@ void loomta_lua_push_outcome(lua_State *L, const struct loomta_outcome *outcome)
 int loomta_lua_recognise(lua_State *L);
 int loomta_lua_media_types(lua_State *L);
 
+/* lua_log.c: core.openLog(path), core.fileIdentity(path). */
+int loomta_lua_open_log(lua_State *L);
+int loomta_lua_file_identity(lua_State *L);
+
 /* lua_policy.c: the pure decisions, laid open for specs. */
 int loomta_lua_classify(lua_State *L);
 int loomta_lua_retry_delay(lua_State *L);
@@ -71,5 +75,6 @@ void loomta_lua_engine_register(lua_State *L);
 void loomta_lua_mailbox_register(lua_State *L);
 void loomta_lua_bell_register(lua_State *L);
 void loomta_lua_job_register(lua_State *L);
+void loomta_lua_log_register(lua_State *L);
 
 #endif

@@ -59,6 +59,8 @@ int luaopen_loomta_core(lua_State *L)
         {"openFile", loomta_lua_open_file},
         {"openMemory", loomta_lua_open_memory},
         {"openChunks", loomta_lua_open_chunks},
+        {"openLog", loomta_lua_open_log},
+        {"fileIdentity", loomta_lua_file_identity},
         {"recognise", loomta_lua_recognise},
         {"mediaTypes", loomta_lua_media_types},
         {"readCredentials", loomta_lua_read_credentials},
@@ -77,6 +79,7 @@ int luaopen_loomta_core(lua_State *L)
     loomta_lua_mailbox_register(L);
     loomta_lua_bell_register(L);
     loomta_lua_job_register(L);
+    loomta_lua_log_register(L);
     luaL_newlib(L, functions);
     loomta_bind_set_integer(L, "headSize", LOOMTA_MEDIA_HEAD);
     return 1;

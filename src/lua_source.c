@@ -125,6 +125,13 @@ static int head(lua_State *L)
     return 1;
 }
 
+/* source:size() → bytes, -1 when not known */
+static int size(lua_State *L)
+{
+    loomta_push_integer(L, loomta_lua_check_source(L, 1)->size);
+    return 1;
+}
+
 static int close_source(lua_State *L)
 {
     loomta_source_close(luaL_checkudata(L, 1, type_name));
@@ -133,7 +140,7 @@ static int close_source(lua_State *L)
 
 void loomta_lua_source_register(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"head", head}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"head", head}, {"size", size}, {NULL, NULL}};
 
     loomta_bind_type(L, type_name, methods, close_source);
 }

@@ -11,12 +11,14 @@ local operations = require "loomta.operations"
 local options = require "loomta.options"
 local request = require "loomta.request"
 local response = require "loomta.response"
+local uploads = require "loomta.uploads"
 
 ---@class loomta.Client
 ---@field private settings table the checked options over the defaults
 ---@field private inherit table the metatable by which a call's settings fall back on these
 ---@field private engine userdata? runs the calls that block
 ---@field private inbox loomta.Inbox of the jobs that were started
+---@field package inboxes table<loomta.Inbox, boolean> that one and those of bulk uploads; weak
 ---@field private live table<loomta.Job, boolean> all that have not ended; weak
 ---@field private found table<boolean, table> what config.find gave, by "the caller has a key"
 local Client = { __name = "loomta.Client" }
@@ -40,11 +42,13 @@ function client.new(given)
   hide_key(checked)
   local settings = options.defaults()
   for name, value in pairs(checked) do settings[name] = value end
+  local own = inbox.new(settings.maxConnections)
   return setmetatable({
     settings = settings,
     inherit = { __index = settings },
     found = {},
-    inbox = inbox.new(settings.maxConnections),
+    inbox = own,
+    inboxes = setmetatable({ [own] = true }, { __mode = "k" }),
     live = setmetatable({}, { __mode = "k" }),
   }, Client)
 end
@@ -103,14 +107,16 @@ end
 ---@private
 ---@param into loomta.Inbox? for a job that the worker runs; nil: the client's own engine does
 ---@param purpose string? "start" for a job that the caller keeps
+---@param more table? settings that no caller can give: token, delayMs, reconcile
 ---@return loomta.Job?
 ---@return loomta.Error? err when it was refused here
-function Client:begin(name, given, into, purpose)
+function Client:begin(name, given, into, purpose, more)
   if type(given) ~= "table" then error(("%s takes a table, not a %s"):format(purpose or name, type(given)), 4) end
   if self.closed then error("the client is closed", 4) end
   local operation = operations[name]
   local settings, fields = self:prepare(operation, given, purpose)
   if not settings then return nil, fields end
+  for setting, value in pairs(more or {}) do settings[setting] = value end
   local started, err = job.start {
     client = self, inbox = into, operation = operation, given = given, fields = fields, settings = settings,
   }
@@ -163,6 +169,68 @@ function Client:listMedia(given)
   errors.checkSelf(self, Client, "client:listMedia { … }")
   local list, err, info = self:perform("listMedia", given or {})
   return list, err, info
+end
+
+--- Lists the folders that media can be in. They are flat: none is inside another.
+---@param given loomta.Options?
+---@return { folders: loomta.Folder[] }? list
+---@return loomta.Error? err
+---@return loomta.Info info
+function Client:listMediaFolders(given)
+  errors.checkSelf(self, Client, "client:listMediaFolders()")
+  local list, err, info = self:perform("listMediaFolders", given or {})
+  return list, err, info
+end
+
+--- Makes a folder. Names need not be unique: calling it again makes another one.
+---@param given { name: string }|loomta.Options name: 1 to 255 characters
+---@return loomta.Folder? folder
+---@return loomta.Error? err
+---@return loomta.Info info
+function Client:createMediaFolder(given)
+  errors.checkSelf(self, Client, "client:createMediaFolder { name = … }")
+  local folder, err, info = self:perform("createMediaFolder", given)
+  return folder, err, info
+end
+
+--- Says whether an upload would be refused here, and how it would be sent. Nothing is sent, and no key is needed. (A reader's
+--- first pieces are taken from it.)
+---@param given loomta.Upload
+---@return { fileName: string, mimeType: string, size: integer? }? described
+---@return loomta.Error? err what `upload` would say
+function Client:preflight(given)
+  errors.checkSelf(self, Client, "client:preflight { … }")
+  if type(given) ~= "table" then error(("preflight takes a table, not a %s"):format(type(given)), 2) end
+  return self:inspect(given)
+end
+
+---@private
+---@param token string? to be in the file's name
+function Client:inspect(given, token)
+  local settings, fields = options.check(given, operations.upload.fields, "start")
+  if not settings then return nil, fields end
+  settings.token = token
+  local source, err = request.multipart(operations.upload, fields, setmetatable(settings, self.inherit))
+  if not source then return nil, err end
+  local size = source.handle:size()
+  source.handle:close()
+  return { fileName = settings.fileName, mimeType = settings.mimeType, size = size >= 0 and size or nil }
+end
+
+--- Uploads many files, several at once, and gives what came of each as soon as it is known:
+---
+---     for media, err, request, info in client:uploads(requests, { concurrency = 8 }) do … end
+---
+--- `media` is false after a failure. What keeps it from beginning at all (a wrong option, a journal in use) is given the same
+--- way, once, with no request.
+---@param requests (loomta.Upload|string)[]|fun(): loomta.Upload|string|false|nil what `upload` takes, or paths; a function
+---gives the next one, nil when there are no more, and false when there is none at the moment
+---@param opts loomta.BulkOptions?
+---@return loomta.Uploads uploads
+function Client:uploads(requests, opts)
+  errors.checkSelf(self, Client, "client:uploads(requests, { … })")
+  local run = uploads.new(self, requests, opts)
+  return run, nil, nil, run -- since Lua 5.4, leaving the loop closes the fourth
 end
 
 --- Starts an upload and returns at once. A thread of the process sends it; its callbacks run when this client is polled or a
@@ -221,7 +289,7 @@ end
 function Client:close()
   errors.checkSelf(self, Client, "client:close()")
   self.closed = true
-  if self.inbox.mailbox then self.inbox.mailbox:leave() end
+  for each in pairs(self.inboxes) do each:leave() end
   for running in pairs(self.live) do running:cancel() end
   if self.engine then self.engine:close() end
   self:wipe()
@@ -263,5 +331,12 @@ function Client.__tostring() return "loomta.Client" end
 ---@field finalizedAt string? date-time
 ---@field folderId string?
 ---@field createdAt string date-time
+
+---@class loomta.Folder
+---@field id string UUID
+---@field organizationId string UUID
+---@field name string
+---@field createdAt string date-time
+---@field updatedAt string date-time
 
 return client

@@ -44,6 +44,11 @@ end
 ---@return boolean
 function Inbox:isOpen() return self.mailbox ~= nil and self.mailbox:isOurs() end
 
+--- Cancels all its jobs; there will be no more.
+function Inbox:leave()
+  if self.mailbox then self.mailbox:leave() end
+end
+
 --- A job was started.
 ---@param started loomta.Job
 function Inbox:add(started)

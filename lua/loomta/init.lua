@@ -64,6 +64,14 @@ loomta = {
   ---@return loomta.Error? err
   fd = function() return default_client():fd() end,
 
+  --- `client:uploads` on a client made from the environment.
+  ---@param requests table|function
+  ---@param opts loomta.BulkOptions?
+  ---@return loomta.Uploads uploads
+  uploads = function(requests, opts)
+    return default_client():uploads(own(requests, "loomta.uploads(requests, { … })"), opts)
+  end,
+
   --- `client:listMedia` on a client made from the environment.
   ---@param given table?
   ---@return { media: loomta.Media[] }? list
@@ -73,6 +81,32 @@ loomta = {
     local list, err, info = default_client():perform("listMedia", own(given, "loomta.listMedia { … }") or {})
     return list, err, info
   end,
+
+  --- `client:listMediaFolders` on a client made from the environment.
+  ---@param given loomta.Options?
+  ---@return { folders: loomta.Folder[] }? list
+  ---@return loomta.Error? err
+  ---@return loomta.Info info
+  listMediaFolders = function(given)
+    local list, err, info = default_client():perform("listMediaFolders", own(given, "loomta.listMediaFolders()") or {})
+    return list, err, info
+  end,
+
+  --- `client:createMediaFolder` on a client made from the environment.
+  ---@param given { name: string }|loomta.Options
+  ---@return loomta.Folder? folder
+  ---@return loomta.Error? err
+  ---@return loomta.Info info
+  createMediaFolder = function(given)
+    local folder, err, info = default_client():perform("createMediaFolder", own(given, "loomta.createMediaFolder { … }"))
+    return folder, err, info
+  end,
+
+  --- `client:preflight` on a client made from the environment.
+  ---@param given loomta.Upload
+  ---@return { fileName: string, mimeType: string, size: integer? }? described
+  ---@return loomta.Error? err
+  preflight = function(given) return default_client():preflight(own(given, "loomta.preflight { … }")) end,
 }
 
 return loomta

@@ -62,6 +62,8 @@ local function begin(self, operation, fields, settings)
   if operation.multipart then
     source, err = request.multipart(operation, fields, settings)
     if not source then return nil, err end
+  elseif operation.json then
+    source = request.json(fields, settings)
   end
   if self.inbox then
     self.runner, err = self.inbox:open()

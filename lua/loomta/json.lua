@@ -37,4 +37,9 @@ function json.decode(text)
   return tidy(value)
 end
 
+--- Encodes a value.
+---@param value any
+---@return string
+function json.encode(value) return codec.encode(value) end
+
 return json

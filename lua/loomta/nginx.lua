@@ -100,4 +100,21 @@ function nginx.wait(job, timeout_ms)
   return raised
 end
 
+--- Waits until one of several jobs has ended, or the time is over.
+---@param waiting table<loomta.Job, thread> who waits for which: the same table each time, since whoever stops waiting cancels
+---@param jobs table<any, loomta.Job>
+---@param timeout_ms number
+---@return table? raised what a callback raised, in a table
+function nginx.waitAny(waiting, jobs, timeout_ms)
+  local threads = { ngx.thread.spawn(ngx.sleep, timeout_ms / 1000) }
+  for _, job in pairs(jobs) do
+    waiting[job] = waiting[job] or ngx.thread.spawn(function() return job, nginx.wait(job) end)
+  end
+  for _, thread in pairs(waiting) do threads[#threads + 1] = thread end
+  local _, ended, raised = ngx.thread.wait(unpack(threads))
+  if ended then waiting[ended] = nil end
+  ngx.thread.kill(threads[1])
+  return raised
+end
+
 return nginx

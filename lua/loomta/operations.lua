@@ -7,11 +7,17 @@
 ---@field multipart boolean? the body is a form with a file part
 ---@field fields table<string, loomta.Field> what the caller may give
 ---@field query string[]? the fields that go into the query, in this order
+---@field json boolean? the body is a JSON object of the fields
 ---@field answers fun(value: any): boolean is this what the operation answers when it went well?
 
 --- Does `value` look like an object of the API, with an id to work with?
 local function has_id(value)
   return type(value) == "table" and type(value.id) == "string" and value.id ~= ""
+end
+
+--- Does `value` look like an object with the list `name`?
+local function has_list(name)
+  return function(value) return type(value) == "table" and type(value[name]) == "table" end
 end
 
 ---@type table<string, loomta.Operation>
@@ -41,6 +47,21 @@ return {
       mediaType = { type = "mediaType" },
     },
     query = { "folderId", "mediaType" },
-    answers = function(value) return type(value) == "table" and type(value.media) == "table" end,
+    answers = has_list "media",
+  },
+
+  listMediaFolders = {
+    method = "GET",
+    path = "/public/v1/media/folders",
+    fields = {},
+    answers = has_list "folders",
+  },
+
+  createMediaFolder = {
+    method = "POST",
+    path = "/public/v1/media/folders",
+    json = true,
+    fields = { name = { type = "folderName", required = true } },
+    answers = has_id,
   },
 }

@@ -55,6 +55,9 @@ local declared = {
   onRetry = { type = "callback" },
   maxConnections = { type = "positive", default = 64, only = "new" },
   onDone = { type = "callback", only = "start" },
+  concurrency = { type = "positive", default = 4, only = "uploads" },
+  journal = { type = "path", only = "uploads" },
+  checksum = { type = "flag", default = false, only = "uploads" },
 }
 
 local options = { declared = declared }
@@ -101,7 +104,7 @@ end
 --- Checks what a caller gave against the declared options and the operation's own fields.
 ---@param given table
 ---@param fields table<string, loomta.Field>?
----@param purpose string? "new" or "start": some options are for these only
+---@param purpose string? "new", "start" or "uploads": some options are for these only
 ---@return table? settings the checked options
 ---@return loomta.Error|table fields the checked fields; the error when settings is nil
 function options.check(given, fields, purpose)
@@ -126,6 +129,12 @@ function options.check(given, fields, purpose)
       values[name] = checked
     else
       settings[name] = checked
+    end
+  end
+  for name, field in pairs(fields or {}) do
+    if field.required and values[name] == nil then
+      local message = ("'%s' is missing: it must be %s"):format(name, select(2, types[field.type]()))
+      return nil, errors.input("invalid_request", message, name)
     end
   end
   return settings, values

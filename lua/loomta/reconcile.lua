@@ -18,7 +18,8 @@ end
 
 --- Is one of `media` the upload that we look for? Pure.
 ---@param media loomta.Media[]
----@param wanted { name: string, size: integer?, since: integer?, exact: boolean } since: in seconds since 1970
+---@param wanted { name: string, size: integer?, since: integer?, exact: boolean, taken: table? } since: in seconds since 1970;
+---taken: ids that are known to be other uploads'
 ---@return loomta.Media?
 function reconcile.find(media, wanted)
   local escaped = wanted.name:gsub('"', "%%22") -- as it stood in the form, should the server have kept that
@@ -29,7 +30,8 @@ function reconcile.find(media, wanted)
     local named = item.originalFileName == wanted.name or item.originalFileName == escaped
     local sized = not wanted.size or not item.size or item.size == wanted.size
     local fresh = wanted.exact or not since or time_of(item) == "" or time_of(item) >= since
-    if named and sized and fresh and (not best or time_of(item) > time_of(best)) then best = item end
+    local free = not (wanted.taken and wanted.taken[item.id])
+    if named and sized and fresh and free and (not best or time_of(item) > time_of(best)) then best = item end
   end
   return best
 end

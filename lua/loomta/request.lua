@@ -1,6 +1,7 @@
 --- Turns checked fields into the request that the C core sends.
 -- SPDX-License-Identifier: MIT
 local core = require "loomta.core"
+local json = require "loomta.json"
 local preflight = require "loomta.preflight"
 local source_of = require "loomta.source"
 local version = require "loomta.version"
@@ -65,14 +66,21 @@ function request.multipart(operation, fields, spec)
   end
   source.head = nil -- seen; a queued job need not hold it
   name = name or preflight.defaultName(mime_type)
-  if spec.reconcile == "exact" then
-    spec.token = spec.token or core.token() -- the same one when it is repeated
-    name = with_token(name, spec.token)
-  end
+  if spec.reconcile == "exact" then spec.token = spec.token or core.token() end -- the same one when it is repeated
+  if spec.token then name = with_token(name, spec.token) end
   spec.fileName = name
   spec.fields = form_parts(operation, fields, name)
   spec.mimeType = mime_type or "application/octet-stream"
   return source
+end
+
+--- Completes `spec` with the fields as a JSON object.
+---@param fields table checked
+---@param spec table the settings of the call
+---@return loomta.Source
+function request.json(fields, spec)
+  spec.contentType = "application/json"
+  return { handle = core.openMemory(json.encode(fields)), field = "body", name = "the body" }
 end
 
 return request

@@ -19,7 +19,7 @@ local types = {
   acceptedList = table.concat(accepted_list, ", "):gsub(", ([^,]+)$", " or %1"),
 }
 
----@alias loomta.Field { type: string, part: integer? }
+---@alias loomta.Field { type: string, part: integer?, required: boolean? }
 
 --- A string that is safe in a header, a URL or a path: not blank, no control characters.
 local function line(expected)
@@ -82,6 +82,13 @@ function types.fileName(value)
   local base = type(value) == "string" and not value:find("\0", 1, true) and value:match "([^/]+)/*$"
   if base and base ~= "." and base ~= ".." and #base <= 1024 then return base end
   return nil, "a file name of at most 1024 bytes"
+end
+
+--- The API counts a folder's name in characters, 1 to 255.
+function types.folderName(value)
+  local characters = type(value) == "string" and #value:gsub("[\128-\191]", "")
+  if characters and value:find "%S" and characters <= 255 then return value end
+  return nil, "a name of 1 to 255 characters"
 end
 
 --- Any type by its form; whether Loomta takes it is for preflight, or the server, to say.

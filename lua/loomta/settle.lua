@@ -1,0 +1,142 @@
+--- Finds out what became of uploads whose outcome is unknown, when a run has nothing else to do: one list of media serves them
+--- all, and none is taken for another. What is not there is sent again, once.
+-- SPDX-License-Identifier: MIT
+local core = require "loomta.core"
+local options = require "loomta.options"
+local reconcile = require "loomta.reconcile"
+local response = require "loomta.response"
+
+local looks_ms = { 0, 1000, 3000 } -- waits before each look: a server may still be storing what it has received
+local longest_list = 256 * 1024 * 1024
+
+---@class loomta.Settler
+---@field exact boolean uploads carry a token in their names
+---@field wakeAt number? when the next look is due, by core.now()
+---@field private run loomta.Uploads
+---@field private taken table<string, boolean> ids of media that are known to be other uploads'
+---@field private items loomta.Item[] to be settled
+---@field private look integer the next one; 0: none has been planned
+---@field private asked integer lists that are on their way
+---@field private looked boolean a list was seen
+---@field private stopped boolean?
+local Settler = {}
+Settler.__index = Settler
+
+local settle = {}
+
+---@param run loomta.Uploads
+---@param mode true|"exact"
+---@return loomta.Settler
+function settle.new(run, mode)
+  local exact = mode == "exact"
+  return setmetatable({ run = run, exact = exact, taken = {}, items = {}, look = 0, asked = 0, looked = false }, Settler)
+end
+
+--- This media object is accounted for.
+---@param id string
+function Settler:claim(id) self.taken[id] = true end
+
+--- Takes over an upload that may have been stored.
+---@param item loomta.Item
+---@param err loomta.Error
+---@param info loomta.Info? nil: it was an earlier run's
+function Settler:add(item, err, info)
+  item.unknown = { err = err, info = info }
+  self.items[#self.items + 1] = item
+end
+
+---@return boolean
+function Settler:isBusy() return #self.items > 0 or self.asked > 0 end
+
+--- Gives up looking: what is unknown stays so.
+function Settler:stop() self.stopped = true end
+
+local function conclude(self, item, media)
+  local unknown = item.unknown
+  local info = unknown.info or response.nothingSent()
+  if media then info.reconciled = true end
+  self.run:conclude(item, media, not media and unknown.err or nil, info)
+end
+
+--- Looks for items of one folder in its list.
+---@param media loomta.Media[]
+---@param folder any
+local function match(self, media, folder)
+  local left = {}
+  for _, item in ipairs(self.items) do
+    local journal = self.run.journal
+    local found = (item.folder or false) == folder and reconcile.find(media, {
+      name = item.name,
+      size = item.entry and item.entry.size or item.unknown.info and item.unknown.info.totalBytes,
+      since = item.began,
+      exact = item.token ~= nil,
+      taken = setmetatable({}, { __index = function(_, id) return self.taken[id] or journal and journal.ids[id] end }),
+    })
+    if found then
+      conclude(self, item, found)
+    else
+      left[#left + 1] = item
+    end
+  end
+  self.items = left
+end
+
+--- All looks were in vain: sends again what can be sent again, once; the rest stays unknown.
+local function resend(self)
+  local items, again = self.items, {}
+  self.items, self.look = {}, 0
+  for _, item in ipairs(items) do
+    if self.looked and not self.stopped and not item.resent and not item.given.reader then
+      item.resent = true
+      again[#again + 1] = item
+    else
+      conclude(self, item)
+    end
+  end
+  self.looked = false
+  self.run:depart(again)
+end
+
+--- Asks for the list of each folder that something is to be looked for in.
+local function ask(self)
+  local run, folders = self.run, {}
+  for _, item in ipairs(self.items) do folders[item.folder or false] = item end
+  for folder, item in pairs(folders) do
+    local given = { folderId = item.folder, maxResponseBytes = longest_list }
+    for name, value in pairs(item.given) do
+      if options.declared[name] then given[name] = value end
+    end
+    given.onProgress, given.onRetry, given.reconcile = nil, nil, nil
+    self.asked = self.asked + 1
+    given.onDone = function(list)
+      self.asked = self.asked - 1
+      self.looked = self.looked or list ~= nil
+      if list then match(self, list.media, folder) end
+    end
+    local job, err = run.client:begin("listMedia", given, run.inbox, "start")
+    if job then
+      run.inbox:add(job)
+    else
+      given.onDone(nil, err)
+    end
+  end
+end
+
+--- Moves on, once no upload is under way any more.
+function Settler:step()
+  if self.asked > 0 then return end
+  if #self.items == 0 then
+    self.look, self.wakeAt = 0, nil
+    return
+  end
+  if self.stopped or self.run.fatal or self.look == #looks_ms then
+    self.wakeAt = nil
+    return resend(self)
+  end
+  if not self.wakeAt then self.wakeAt = core.now() + looks_ms[self.look + 1] end
+  if core.now() < self.wakeAt then return end
+  self.wakeAt, self.look = nil, self.look + 1
+  ask(self)
+end
+
+return settle

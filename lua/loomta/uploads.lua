@@ -1,0 +1,481 @@
+--- Many uploads at once: draws requests from the caller as there is room for them, and gives back what came of each. Memory
+--- holds those under way, not those to come or done; with a journal, also what that knows.
+-- SPDX-License-Identifier: MIT
+local core = require "loomta.core"
+local errors = require "loomta.errors"
+local inbox = require "loomta.inbox"
+local journal = require "loomta.journal"
+local nginx = require "loomta.nginx"
+local options = require "loomta.options"
+local operations = require "loomta.operations"
+local response = require "loomta.response"
+local settle = require "loomta.settle"
+local types = require "loomta.types"
+
+local slice_ms = 250 -- how long a wait may keep the thread from Lua's hooks (Ctrl-C)
+local nginx_slice_ms = 60000
+local idle_ms = 50 -- how soon a source that had nothing is asked again
+local close_ms = 2000 -- what closing waits at most for canceled uploads to end, where a journal wants to know
+
+---@class (exact) loomta.BulkOptions: loomta.Options
+---@field concurrency integer? how many uploads are under way at once; default 4
+---@field maxBytesPerSec integer? the fastest that all of them together may go; 0 = no limit (default)
+---@field journal string? path of a file that remembers what was uploaded: a later run with it goes on where this one ended
+---@field checksum boolean? the journal knows files by the SHA-256 of their content, not by path, size and time of change
+---@field fileName nil
+---@field folderId any for each request that names none
+---@field mimeType string? likewise
+---@field mediaType "image"|"video"|nil likewise
+
+--- One request on its way.
+---@class loomta.Item
+---@field request any as it was drawn
+---@field given table for `begin`, with the defaults of the whole run
+---@field entry loomta.JournalEntry? where there is a journal
+---@field job loomta.Job?
+---@field folder string? its folderId as the API has it
+---@field token string? in its name
+---@field began integer seconds since 1970
+---@field unknown { err: loomta.Error, info: loomta.Info }? how it ended, where nobody can tell whether it was stored
+---@field resent boolean? it was, after it could not be found
+---@field followers any[]? requests for the same file
+
+---@class loomta.Uploads
+---@field fatal loomta.Error? what ended the run early; the rest was not started
+---@field private client loomta.Client
+---@field private inbox loomta.Inbox
+---@field private pull fun(): any
+---@field private opts table checked: concurrency, journal …
+---@field private defaults table what every request gets that does not say otherwise
+---@field private journal loomta.Journal?
+---@field private settler loomta.Settler? looks for uploads of unknown outcome
+---@field private results table a queue of { media, err, request, info }
+---@field private flying table<loomta.Item, boolean> started and not ended
+---@field private active integer how many
+---@field private batch loomta.Item[] drawn, to be started
+---@field private byKey table<string, loomta.Item> those flying, by what the journal calls them
+---@field private waiting table<loomta.Job, thread> nginx's threads that wait for them
+---@field private idle boolean? the source had nothing when it was asked last
+---@field private exhausted boolean? the source has no more
+---@field private stopped boolean?
+local Uploads = { __name = "loomta.Uploads" }
+Uploads.__index = Uploads
+
+local uploads = {}
+
+--- The fields that a run may preset for its requests.
+local preset = { folderId = true, mimeType = true, mediaType = true }
+
+--- Reads the requests of a caller one by one.
+local function pull_from(requests)
+  if type(requests) == "function" then return requests end
+  local at = 0
+  return function()
+    at = at + 1
+    return requests[at]
+  end
+end
+
+--- Splits what the caller gave into what is for the run and what is for each request.
+local function read_options(self, given)
+  local fields = {}
+  for name in pairs(preset) do fields[name] = operations.upload.fields[name] end
+  local checked, err = options.check(given, fields, "uploads")
+  if not checked then return err end
+  self.opts = { concurrency = options.declared.concurrency.default, maxBytesPerSec = 0 }
+  for name, value in pairs(given) do
+    if options.declared[name] and (options.declared[name].only == "uploads" or name == "maxBytesPerSec") then
+      self.opts[name] = value
+    else
+      self.defaults[name] = value
+    end
+  end
+  if self.opts.checksum and not self.opts.journal then
+    return errors.input("invalid_option", "'checksum' goes with 'journal' only", "checksum")
+  end
+end
+
+--- Nothing can be started in this phase of nginx, or nothing that waits for the disk.
+local function nginx_refusal(self)
+  if not nginx.phase() then return nil end
+  if not self.opts.journal then return nginx.refusal() end
+  return errors.input("would_block", "in nginx there is no 'journal': it waits for the disk, and so would every request")
+end
+
+local function open_journal(self)
+  local settings = options.check(self.defaults, operations.upload.fields) --[[@as table]]
+  local base_url, err = self.client:locate(setmetatable(settings, self.client.inherit))
+  if not base_url then return err end
+  self.journal, err = journal.open(self.opts.journal, base_url, self.settler ~= nil)
+  return err
+end
+
+--- Makes a run. What keeps it from beginning becomes its only result.
+---@param client loomta.Client
+---@param requests table|function
+---@param opts loomta.BulkOptions?
+---@return loomta.Uploads
+function uploads.new(client, requests, opts)
+  if type(requests) ~= "table" and type(requests) ~= "function" then
+    error("uploads takes a table of requests or a function that gives them, not a " .. type(requests), 3)
+  end
+  if opts ~= nil and type(opts) ~= "table" then error("uploads takes its options as a table, not as a " .. type(opts), 3) end
+  if client.closed then error("the client is closed", 3) end
+  local self = setmetatable({
+    client = client, pull = pull_from(requests), defaults = {}, opts = {},
+    results = { first = 1, last = 0 }, flying = {}, active = 0, byKey = {}, waiting = {}, batch = {},
+  }, Uploads)
+  local err = read_options(self, opts or {}) or nginx_refusal(self)
+  if not err then
+    local mode = self.defaults.reconcile
+    if mode == nil then mode = client.settings.reconcile end
+    self.inbox = inbox.new(self.opts.concurrency, self.opts.maxBytesPerSec)
+    client.inboxes[self.inbox] = true
+    self.settler = mode and settle.new(self, mode) or nil
+    err = self.opts.journal and open_journal(self)
+  end
+  if err then
+    self.exhausted = true
+    self:report(false, err, nil, response.nothingSent())
+  end
+  return self
+end
+
+--- Has something to give.
+---@private
+function Uploads:report(media, err, request, info)
+  self.results.last = self.results.last + 1
+  self.results[self.results.last] = { media or false, err, request, info }
+end
+
+local function take(self)
+  local results = self.results
+  local result = results[results.first]
+  if not result then return nil end
+  results[results.first] = nil
+  results.first = results.first + 1
+  return result[1], result[2], result[3], result[4]
+end
+
+local function waiting_results(self) return self.results.last - self.results.first + 1 end
+
+--- Would every other request fail as this one did?
+local function is_fatal(err)
+  local code = err.code
+  return err.kind == "auth" or err.status == 402 or code == "journal_failed" or code:find "_limit_reached$" ~= nil
+    or code:find "^insufficient_" ~= nil or code:find "quota" ~= nil
+end
+
+local function not_started(self)
+  return errors.new {
+    code = "not_started",
+    kind = "canceled",
+    message = self.fatal and "not started, because the run ended early" or "not started, because the run was stopped",
+    cause = self.fatal and tostring(self.fatal),
+    retryable = true,
+  }
+end
+
+--- Nothing more is begun; what waits for its turn is called back.
+local function call_back(self)
+  for item in pairs(self.flying) do
+    local exchange = item.job and item.job.exchange
+    if exchange and select(2, exchange.core:look()) == 0 then item.job:cancel() end
+  end
+end
+
+local function give_up(self, err)
+  if self.fatal then return end
+  self.fatal = err
+  call_back(self)
+end
+
+--- Reports what came of an item, and of those that wanted the same file.
+---@private
+---@param item loomta.Item
+function Uploads:conclude(item, media, err, info)
+  if item.entry and item.started then
+    local ok, failure = self.journal:finish(item.entry, media, err)
+    if not ok then give_up(self, failure) end
+  end
+  if self.settler and media then self.settler:claim(media.id) end
+  if item.key then self.byKey[item.key] = nil end
+  self:report(media, err, item.request, info)
+  if err and is_fatal(err) then give_up(self, err) end
+  for _, request in ipairs(item.followers or {}) do
+    local skipped = response.nothingSent()
+    skipped.skipped = media and true or nil
+    self:report(media, err, request, skipped)
+  end
+end
+
+--- An upload has ended.
+local function land(self, item, media, err, info)
+  self.flying[item] = nil
+  self.active = self.active - 1
+  local ending = self.stopped or self.fatal or self.client.closed
+  if ending and err and err.code == "canceled" and info.attempts == 0 then err = not_started(self) end
+  local first = item.unknown
+  if first then -- it was sent before, and may still turn up
+    info.attempts = info.attempts + (first.info and first.info.attempts or 0)
+    if err then err.possiblyStored, err.retryable, err.attempts = true, false, info.attempts end
+  end
+  if self.settler and err and err.possiblyStored and err.code ~= "canceled" and not ending then
+    self.settler:add(item, err, info)
+  else
+    self:conclude(item, media, err, info)
+  end
+end
+
+--- Hands an item to the worker.
+---@private
+---@param item loomta.Item
+function Uploads:launch(item)
+  item.began = item.began or os.time()
+  local more = { token = item.token, reconcile = false }
+  item.given.onDone = function(media, err, info) land(self, item, media, err, info) end
+  self.flying[item] = true
+  self.active = self.active + 1
+  local job, err = self.client:begin("upload", item.given, self.inbox, "start", more)
+  if not job then return land(self, item, nil, err, response.nothingSent()) end
+  item.job = job
+  item.name = job.settings.fileName
+  self.inbox:add(job)
+end
+
+--- The request as a table of its own, with the run's defaults.
+local function complete(self, request)
+  if type(request) == "string" then request = { file = request } end
+  if type(request) ~= "table" then
+    return nil, errors.input("invalid_option", "a request must be a table or a path, not a " .. type(request))
+  end
+  if request.onDone ~= nil then return nil, errors.input("invalid_option", "'onDone' is for start only", "onDone") end
+  local given = {}
+  for name, value in pairs(self.defaults) do given[name] = value end
+  for name, value in pairs(request) do given[name] = value end
+  return given
+end
+
+--- Asks the journal whether an item is to be uploaded at all.
+---@return boolean go_on
+local function consult(self, item)
+  local given = item.given
+  if type(given.file) ~= "string" then
+    local err = errors.input("invalid_option", "with a journal, 'file' must be a path: it knows uploads by their files", "file")
+    self:conclude(item, nil, err, response.nothingSent())
+    return false
+  end
+  local entry, err = journal.identify(given.file, item.folder, self.opts.checksum)
+  if not entry then
+    self:conclude(item, nil, err, response.nothingSent())
+    return false
+  end
+  local key = (entry.sha256 or entry.file) .. "\0" .. (item.folder or "")
+  local same = self.byKey[key]
+  if same then
+    same.followers = same.followers or {}
+    same.followers[#same.followers + 1] = item.request
+    return false
+  end
+  local state, known = self.journal:look(entry)
+  if state == "done" then
+    local info = response.nothingSent()
+    info.skipped = true
+    self:report(known, nil, item.request, info)
+    return false
+  end
+  local described
+  described, err = self.client:inspect(given, item.token)
+  if not described then
+    self:conclude(item, nil, err, response.nothingSent())
+    return false
+  end
+  item.entry, item.key = entry, key
+  self.byKey[key] = item
+  if state == "unknown" then
+    err = errors.new {
+      code = "outcome_unknown",
+      kind = "network",
+      message = ("an earlier run ended while it uploaded '%s': nobody can tell whether it was stored"):format(given.file),
+      possiblyStored = true,
+    }
+    if self.settler then
+      item.name, item.began, item.token = known.name, known.startedAt, known.token
+      item.started = true
+      self.settler:add(item, err, nil)
+      return false
+    elseif given.retryUnknown == false or not (given.retryUnknown or self.client.settings.retryUnknown) then
+      self:conclude(item, nil, err, response.nothingSent())
+      return false
+    end
+    item.unknown = { err = err }
+  end
+  entry.name, entry.token = described.fileName, item.token
+  return true
+end
+
+--- Draws requests while there is room, and starts them: those that a journal has to know of all in one write.
+local function fill(self)
+  local most = 2 * self.opts.concurrency -- beyond those under way: the next ones, so that no connection waits for us
+  local batch = self.batch -- what is in it stays, should the source raise
+  self.idle = nil
+  while not (self.exhausted or self.stopped) and self.active + #batch < most and waiting_results(self) < most do
+    local request = self.pull()
+    if request == false and not self.fatal then
+      self.idle = true
+      break
+    elseif not request then
+      self.exhausted = true
+      break
+    end
+    local given, err = complete(self, request)
+    local item = { request = request, given = given, folder = given and given.folderId and types.folderId(given.folderId) }
+    if self.fatal then err = not_started(self) end
+    if given and self.settler and self.settler.exact then item.token = core.token() end
+    if err then
+      self:conclude(item, nil, err, response.nothingSent())
+    elseif not self.journal or consult(self, item) then
+      batch[#batch + 1] = item
+    end
+  end
+  self.batch = {}
+  self:depart(batch)
+end
+
+--- Starts items, once the journal has them on the disk.
+---@private
+---@param batch loomta.Item[]
+function Uploads:depart(batch)
+  local err
+  if self.journal and #batch > 0 then
+    for _, item in ipairs(batch) do
+      self.journal:start(item.entry)
+      item.started = true
+    end
+    err = select(2, self.journal:sync())
+    if err then give_up(self, err) end
+  end
+  for _, item in ipairs(batch) do
+    if self.fatal then
+      self:conclude(item, nil, err or not_started(self), response.nothingSent())
+    else
+      self:launch(item)
+    end
+  end
+end
+
+--- Does what can be done without waiting.
+local function step(self)
+  if self.client.closed then self.stopped = true end
+  if not self.inbox then return end
+  if self.inbox:isOpen() then
+    local raised = self.inbox:serve()
+    if raised then error(raised[1], 0) end
+  end
+  fill(self)
+  if self.settler and (self.exhausted or self.stopped) and self.active == 0 then self.settler:step() end
+  if waiting_results(self) > 0 and self.inbox:isOpen() then self.inbox.mailbox:ring() end
+  if self.journal and self:isOver() then
+    self.journal:close()
+    self.journal = nil
+  end
+end
+
+--- Nothing is under way, and nothing will be.
+---@private
+function Uploads:isOver()
+  return (self.exhausted or self.stopped) and self.active == 0 and not (self.settler and self.settler:isBusy())
+end
+
+local function sleep(self, until_ms)
+  local now = core.now()
+  if self.idle then until_ms = math.min(until_ms, now + idle_ms) end
+  if self.settler then until_ms = math.min(until_ms, self.settler.wakeAt or until_ms) end
+  until_ms = math.min(until_ms, now + (nginx.phase() and nginx_slice_ms or slice_ms))
+  if until_ms <= now then return end
+  if nginx.phase() then
+    local raised = nginx.waitAny(self.waiting, self.inbox.jobs, until_ms - now)
+    if raised then error(raised[1], 0) end
+  elseif self.inbox.running > 0 then
+    self.inbox:sleep(until_ms)
+  else
+    local mailbox = self.inbox:open()
+    if mailbox then mailbox:wait(math.ceil(until_ms - now)) end
+  end
+end
+
+--- Waits until there is a result, or nothing more to wait for; callbacks run meanwhile.
+---@param timeoutMs number? give up after so long; none: wait as long as it takes
+---@return boolean ready `ready` has a result, or `done` is true
+function Uploads:wait(timeoutMs)
+  errors.checkSelf(self, Uploads, "uploads:wait()")
+  if timeoutMs ~= nil then errors.checkTimeout(timeoutMs, "uploads:wait") end
+  local until_ms = timeoutMs and core.now() + timeoutMs
+  while true do
+    step(self)
+    if waiting_results(self) > 0 or self:isOver() then return true end
+    if until_ms and core.now() >= until_ms then return false end
+    sleep(self, until_ms or math.huge)
+  end
+end
+
+--- Goes through the results that are there, without waiting: for event loops and frames.
+---@return fun(): loomta.Media|false|nil, loomta.Error?, any, loomta.Info? next gives media, err, request, info
+function Uploads:ready()
+  errors.checkSelf(self, Uploads, "uploads:ready()")
+  step(self)
+  return function() return take(self) end
+end
+
+--- Was everything reported?
+---@return boolean
+function Uploads:done()
+  errors.checkSelf(self, Uploads, "uploads:done()")
+  step(self)
+  return waiting_results(self) == 0 and self:isOver()
+end
+
+--- A descriptor that is readable while `ready` has something to do; where a source gives false, look now and then as well.
+---@return integer? fd
+---@return loomta.Error? err when the system gives none
+function Uploads:fd()
+  errors.checkSelf(self, Uploads, "uploads:fd()")
+  if not self.inbox then return nil, errors.outOfResources "the run could not begin" end
+  local mailbox, err = self.inbox:open()
+  if not mailbox then return nil, err end
+  if waiting_results(self) > 0 then mailbox:ring() end
+  return mailbox:fd()
+end
+
+--- Begins nothing more. What is under way ends and is reported; what was drawn and not begun is reported as not_started.
+function Uploads:stop()
+  errors.checkSelf(self, Uploads, "uploads:stop()")
+  self.stopped = true
+  if self.settler then self.settler:stop() end
+  call_back(self)
+end
+
+--- Cancels what is under way. What came of it is still to be had from `ready`.
+function Uploads:close()
+  errors.checkSelf(self, Uploads, "uploads:close()")
+  self.stopped = true
+  if self.settler then self.settler:stop() end
+  if self.inbox then self.inbox:leave() end
+  local until_ms = core.now() + close_ms
+  while self.journal and self.active > 0 and core.now() < until_ms do
+    self.inbox:sleep(until_ms)
+    self.inbox:serve() -- what a callback raises now comes too late
+  end
+  if self.journal then self.journal:close() end
+  self.journal = nil
+end
+Uploads.__close = Uploads.close
+
+--- The next result, waiting for it; nothing when there are no more.
+function Uploads:__call()
+  if self:wait() then return take(self) end
+end
+
+function Uploads.__tostring() return "loomta.Uploads" end
+
+return uploads
