@@ -358,6 +358,75 @@ describe("an upload #nginx", function()
   end)
 end)
 
+describe("uploads #nginx", function()
+  before_each(function() start() end)
+  after_each(stop)
+
+  local many = [[
+    local list = {}
+    for i = 1, 30 do list[i] = { data = bytes, fileName = i .. ".mp4", mimeType = "video/mp4" } end
+    list[7] = "/nowhere.mp4"
+    local ok, failed = 0, {}
+    for media, err, request in loomta.uploads(list, { concurrency = 5 }) do
+      if media then ok = ok + 1 else failed[#failed + 1] = err.code end
+    end
+    return { ok = ok, failed = failed }
+  ]]
+
+  for _, location in ipairs { "content", "rewrite", "access", "timer", "thread" } do
+    it("give all their results in " .. location, function()
+      assert.same({ ok = 29, failed = { "file_read_failed" } }, run(many, location))
+      assert.equal(29, stored())
+    end)
+  end
+
+  it("leave the only worker to other requests", function()
+    box:fault { delayAfterBodyMs = 500, times = 0 }
+    local call = background [[
+      local list = {}
+      for i = 1, 4 do list[i] = { data = bytes, fileName = i .. ".mp4", mimeType = "video/mp4" } end
+      local ok = 0
+      for media in loomta.uploads(list, { concurrency = 2 }) do ok = ok + (media and 1 or 0) end
+      return { ok = ok }
+    ]]
+    web:await("two requests at the sandbox", function() return #box:requests() == 2 end)
+    local status, body = web:get "/ping"
+    assert.same({ 200, "pong\n" }, { status, body })
+    assert.is_true(stored() < 4)
+    assert.equal(4, cjson.decode(select(2, call:finish())).ok)
+  end)
+
+  it("are asked again later for what they had not yet", function()
+    assert.same({ ok = 3 }, run [[
+      local asked, ok = 0, 0
+      for media in loomta.uploads(function()
+        asked = asked + 1
+        if asked % 3 ~= 0 then return false end
+        return asked <= 9 and { data = bytes, fileName = asked .. ".mp4", mimeType = "video/mp4" } or nil
+      end) do ok = ok + (media and 1 or 0) end
+      return { ok = ok }
+    ]])
+  end)
+
+  it("are canceled with their request", function()
+    local call = background([[
+      for media in loomta.uploads({ slow, slow, slow }, { concurrency = 2 }) do end
+    ]], "checked")
+    web:await("two requests at the sandbox", function() return #box:requests() == 2 end)
+    call:kill()
+    web:await("the end of the connections", function() return connections() == 0 end)
+    assert.equal(0, stored())
+  end)
+
+  it("give a reason where nothing can wait, and where a disk would be waited for", function()
+    local result = run [[
+      local _, err = loomta.uploads({ slow }, { journal = "/tmp/none.jsonl" })()
+      return { text = tostring(err) }
+    ]]
+    assert.equal("would_block: in nginx there is no 'journal': it waits for the disk, and so would every request", result.text)
+  end)
+end)
+
 describe("a job #nginx", function()
   before_each(function() start() end)
   after_each(stop)

@@ -106,7 +106,7 @@ end
 ---@param timeout_ms number
 ---@return table? raised what a callback raised, in a table
 function nginx.waitAny(waiting, jobs, timeout_ms)
-  local threads = { ngx.thread.spawn(ngx.sleep, timeout_ms / 1000) }
+  local threads = { ngx.thread.spawn(function() ngx.sleep(timeout_ms / 1000) end) }
   for _, job in pairs(jobs) do
     waiting[job] = waiting[job] or ngx.thread.spawn(function() return job, nginx.wait(job) end)
   end
