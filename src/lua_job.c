@@ -118,6 +118,16 @@ static void cancel_job(struct loomta_job *job)
         loomta_engine_cancel(job->engine, job);
 }
 
+/* job:recall(): cancels it, if no attempt has begun; for jobs of a mailbox */
+static int recall(lua_State *L)
+{
+    struct loomta_job *job = check_job(L);
+
+    if (job->mailbox)
+        loomta_worker_ask(job, LOOMTA_ASK_RECALL);
+    return 0;
+}
+
 /* job:cancel(): it will be done soon, without a worker at once */
 static int cancel(lua_State *L)
 {
@@ -195,9 +205,9 @@ static int close_job(lua_State *L)
 void loomta_lua_job_register(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"look", look},      {"attend", attend}, {"hungry", hungry}, {"progress", progress},
-        {"feed", feed},      {"cancel", cancel}, {"result", result}, {"id", id},
-        {"ringOn", ring_on}, {"await", await},   {NULL, NULL},
+        {"look", look},     {"attend", attend},  {"hungry", hungry}, {"progress", progress},
+        {"recall", recall}, {"feed", feed},      {"cancel", cancel}, {"result", result},
+        {"id", id},         {"ringOn", ring_on}, {"await", await},   {NULL, NULL},
     };
 
     loomta_bind_type(L, type_name, methods, close_job);

@@ -80,7 +80,7 @@ static void read_inbox(struct loomta_worker *worker)
             loomta_engine_submit(engine, job);
         if (what & LOOMTA_ASK_RESUME)
             loomta_engine_resume(engine, job);
-        if (what & LOOMTA_ASK_CANCEL)
+        if ((what & LOOMTA_ASK_CANCEL) || ((what & LOOMTA_ASK_RECALL) && job->attempts == 0))
             loomta_engine_cancel(engine, job);
         if (what & LOOMTA_ASK_AWAIT)
             loomta_waiters_expect(&worker->waiters, job);

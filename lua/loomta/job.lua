@@ -351,6 +351,12 @@ function Job:cancel()
   if self.exchange and not self.exchange.closed then self.exchange.core:cancel() end
 end
 
+--- Cancels the job if nothing was sent of it yet.
+---@private
+function Job:recall()
+  if self.exchange and not self.exchange.closed then self.exchange.core:recall() end
+end
+
 --- A descriptor that becomes readable when the job needs attention, and stays so once it has ended: then `job:wait(0)` or
 --- `client:poll()`. It is the job's: do not read or close it.
 ---@return integer? fd

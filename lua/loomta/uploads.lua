@@ -179,8 +179,7 @@ end
 --- Nothing more is begun; what waits for its turn is called back.
 local function call_back(self)
   for item in pairs(self.flying) do
-    local exchange = item.job and item.job.exchange
-    if exchange and select(2, exchange.core:look()) == 0 then item.job:cancel() end
+    if item.job then item.job:recall() end
   end
 end
 
