@@ -20,6 +20,8 @@ PREFIX ?= /usr/local
 INST_VERSION = $(if $(filter jit,$(LUA_VERSION)),5.1,$(LUA_VERSION))
 INST_LIBDIR ?= $(PREFIX)/lib/lua/$(INST_VERSION)
 INST_LUADIR ?= $(PREFIX)/share/lua/$(INST_VERSION)
+INST_BINDIR ?= $(PREFIX)/bin
+INST_MANDIR ?= $(PREFIX)/share/man
 
 # A variant (a sanitizer, coverage) gets objects of its own, and so does each Lua.
 VARIANT ?=
@@ -55,6 +57,7 @@ SANDBOX_SOURCES := $(wildcard sandbox/*.c)
 SANDBOX_PACKAGES := libmicrohttpd jansson nettle
 
 LUA_FILES := $(wildcard lua/loomta/*.lua)
+CLI_FILES := $(wildcard lua/loomta/cli/*.lua)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -87,10 +90,16 @@ $(BUILD)/host: spec/support/host.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_GNU_SOURCE $(LUA_CFLAGS) $(CFLAGS) $< $(shell $(PKG_CONFIG) --libs $(LUA_PACKAGE)) -o $@
 
-install: $(CORE)  ## install into INST_LIBDIR and INST_LUADIR (LuaRocks sets them)
-	$(INSTALL) -d '$(DESTDIR)$(INST_LIBDIR)/loomta' '$(DESTDIR)$(INST_LUADIR)/loomta'
+# (The command runs on the Lua that it is installed for.)
+install: $(CORE)  ## install library, command and man page (LuaRocks sets where the first two go)
+	$(INSTALL) -d '$(DESTDIR)$(INST_LIBDIR)/loomta' '$(DESTDIR)$(INST_LUADIR)/loomta/cli' '$(DESTDIR)$(INST_BINDIR)' \
+	  '$(DESTDIR)$(INST_MANDIR)/man1'
 	$(INSTALL) -m 755 $(CORE) '$(DESTDIR)$(INST_LIBDIR)/loomta/core.so'
 	$(INSTALL) -m 644 $(LUA_FILES) '$(DESTDIR)$(INST_LUADIR)/loomta'
+	$(INSTALL) -m 644 $(CLI_FILES) '$(DESTDIR)$(INST_LUADIR)/loomta/cli'
+	sed '1s|.*|#!/usr/bin/env $(LUA)|' bin/loomta-upload >'$(DESTDIR)$(INST_BINDIR)/loomta-upload'
+	chmod 755 '$(DESTDIR)$(INST_BINDIR)/loomta-upload'
+	$(INSTALL) -m 644 docs/loomta-upload.1 '$(DESTDIR)$(INST_MANDIR)/man1'
 
 test:  ## install what is missing, build, and run every spec
 	@scripts/setup test
@@ -147,7 +156,7 @@ matrix:  ## the specs on Lua 5.1, 5.2, 5.3, 5.4 and LuaJIT
 	@scripts/matrix
 
 # Those that make and drop what C holds; the others only compute, for hours under such a collector.
-GC_SPECS ?= spec/upload_spec.lua spec/retry_spec.lua spec/expect_spec.lua spec/process_spec.lua
+GC_SPECS ?= spec/upload_spec.lua spec/uploads_spec.lua spec/retry_spec.lua spec/expect_spec.lua spec/process_spec.lua
 
 gc-stress: all sandbox  ## the specs under a collector that never rests
 	@$(MAKE) --no-print-directory specs BUSTED_FLAGS='--helper=spec/support/gc_stress.lua --exclude-tags=slow,timing' \

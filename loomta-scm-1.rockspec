@@ -22,6 +22,9 @@ supported_platforms = { "unix" }
 dependencies = {
   "lua >= 5.1, < 5.5",
   "lua-cjson",
+  -- for the command line
+  "argparse",
+  "luafilesystem",
 }
 
 -- The library alone: Debian keeps curl's headers in a folder of the architecture, where LuaRocks does not look.
@@ -41,5 +44,7 @@ build = {
     CURL_LIBDIR = "$(CURL_LIBDIR)",
     INST_LIBDIR = "$(LIBDIR)",
     INST_LUADIR = "$(LUADIR)",
+    INST_BINDIR = "$(BINDIR)",
+    INST_MANDIR = "$(PREFIX)/man",
   },
 }

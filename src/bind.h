@@ -63,6 +63,10 @@ int loomta_lua_media_types(lua_State *L);
 int loomta_lua_open_log(lua_State *L);
 int loomta_lua_file_identity(lua_State *L);
 
+/* lua_terminal.c: core.signals(), core.terminal(fd). */
+int loomta_lua_signals(lua_State *L);
+int loomta_lua_terminal(lua_State *L);
+
 /* lua_policy.c: the pure decisions, laid open for specs. */
 int loomta_lua_classify(lua_State *L);
 int loomta_lua_retry_delay(lua_State *L);
@@ -76,5 +80,6 @@ void loomta_lua_mailbox_register(lua_State *L);
 void loomta_lua_bell_register(lua_State *L);
 void loomta_lua_job_register(lua_State *L);
 void loomta_lua_log_register(lua_State *L);
+void loomta_lua_signals_register(lua_State *L);
 
 #endif

@@ -61,6 +61,8 @@ int luaopen_loomta_core(lua_State *L)
         {"openChunks", loomta_lua_open_chunks},
         {"openLog", loomta_lua_open_log},
         {"fileIdentity", loomta_lua_file_identity},
+        {"signals", loomta_lua_signals},
+        {"terminal", loomta_lua_terminal},
         {"recognise", loomta_lua_recognise},
         {"mediaTypes", loomta_lua_media_types},
         {"readCredentials", loomta_lua_read_credentials},
@@ -80,6 +82,7 @@ int luaopen_loomta_core(lua_State *L)
     loomta_lua_bell_register(L);
     loomta_lua_job_register(L);
     loomta_lua_log_register(L);
+    loomta_lua_signals_register(L);
     luaL_newlib(L, functions);
     loomta_bind_set_integer(L, "headSize", LOOMTA_MEDIA_HEAD);
     return 1;

@@ -122,7 +122,8 @@ function options.check(given, fields, purpose)
     local checked, expected = types[rule.type](value)
     if checked == nil then
       local message = ("'%s' must be %s, not %s"):format(name, expected, shown(name, value))
-      local code = field and (field.part or field.required) and "invalid_request" or name == "apiKey" and "invalid_api_key" or "invalid_option"
+      local code = name == "apiKey" and "invalid_api_key" or "invalid_option"
+      if field and (field.part or field.required) then code = "invalid_request" end
       return nil, errors.input(code, message, name)
     end
     if field then

@@ -1,0 +1,248 @@
+--- The command line tool: reads what is wanted, runs the uploads, and says what came of them.
+-- SPDX-License-Identifier: MIT
+local args = require "loomta.cli.args"
+local core = require "loomta.core"
+local errors = require "loomta.errors"
+local files = require "loomta.cli.files"
+local lfs = require "lfs"
+local loomta = require "loomta"
+local progress = require "loomta.cli.progress"
+local report = require "loomta.cli.report"
+local types = require "loomta.types"
+local watch = require "loomta.cli.watch"
+
+local tick_ms = 100
+local count_at_once = 500
+local signal_numbers = { INT = 2, TERM = 15, HUP = 1 }
+
+local cli = {}
+
+local function say(text) io.stderr:write("loomta-upload: ", report.plain(text), "\n") end
+
+--- One named file, and no more: then the output is that of Loomta's own tool.
+local function is_single(given)
+  return not given.json and not given.dry_run and #given.paths == 1 and not given.files_from and not given.watch
+    and lfs.attributes(given.paths[1], "mode") ~= "directory"
+end
+
+local function make_progress(given, mode)
+  local columns = core.terminal(2)
+  local style = given.progress == "none" and "none" or "plain"
+  local interactive = columns and (os.getenv "TERM" or "dumb") ~= "dumb" and (os.getenv "CI" or "") == ""
+  if given.progress == "auto" and not given.quiet and interactive then style = "terminal" end
+  if mode == "single" and style == "plain" then style = "none" end
+  return progress.new {
+    mode = style,
+    out = io.stderr,
+    color = (os.getenv "NO_COLOR" or "") == "",
+    size = function() return core.terminal(2) end,
+    now = core.now,
+  }
+end
+
+--- The id of the folder that was named; nil and an error when there is none.
+local function find_folder(client, given)
+  local name = given.folder
+  if not name then return nil end
+  if types.folderId(name) then return name end
+  local list, err = client:listMediaFolders()
+  if not list then return nil, err end
+  local found = {}
+  for _, folder in ipairs(list.folders) do
+    if folder.name == name then found[#found + 1] = folder.id end
+  end
+  if #found > 1 then
+    local message = ("%d folders are called '%s': give the id of one, %s"):format(#found, name, table.concat(found, " or "))
+    return nil, errors.input("folder_not_found", message, "folder")
+  elseif found[1] then
+    return found[1]
+  elseif given.create_folder then
+    local folder
+    folder, err = client:createMediaFolder { name = name }
+    return folder and folder.id, err
+  end
+  return nil, errors.input("folder_not_found", ("no folder is called '%s'; --create-folder makes it"):format(name), "folder")
+end
+
+--- What the library is to be told.
+local function options_of(given, folder_id)
+  local retries = given.retries
+  if given.max_elapsed and not retries then retries = 1000000 end
+  return {
+    concurrency = given.concurrency,
+    maxBytesPerSec = given.bwlimit,
+    maxRetries = retries,
+    maxElapsedMs = given.max_elapsed,
+    timeoutMs = given.timeout,
+    journal = given.journal,
+    checksum = given.checksum,
+    reconcile = given.reconcile_exact and "exact" or given.reconcile,
+    retryUnknown = given.retry_unknown,
+    folderId = folder_id,
+  }
+end
+
+--- How many files and bytes there are, found out bit by bit beside the uploads; nil: a list tells only as it is read.
+local function counter(given, view)
+  if given.files_from or given.watch then return function() end end
+  local each = files.each(given, function() end)
+  local count, bytes = 0, 0
+  return function()
+    for _ = 1, count_at_once do
+      if not each then return end
+      local path, size = each()
+      if path then
+        count, bytes = count + 1, bytes + size
+      else
+        each = nil
+      end
+    end
+    view:total(count, bytes)
+  end
+end
+
+--- Where a watched file goes once it was stored.
+local function settle_source(given, path, view)
+  local after = given.after
+  if not after or after.action == "keep" then return end
+  local ok, why
+  if after.action == "delete" then
+    ok, why = os.remove(path)
+  else
+    local target = after.folder .. "/" .. path:match "[^/]+$"
+    local stem, extension = target:match "^(.*[^/])(%.[^./]*)$"
+    local number = 1
+    while lfs.symlinkattributes(target) do -- nothing is overwritten
+      number = number + 1
+      target = ("%s-%d%s"):format(stem or target, number, extension or "")
+    end
+    ok, why = os.rename(path, target)
+  end
+  if not ok then view:note(report.plain(("loomta-upload: %s was uploaded, but stays: %s"):format(path, why)), true) end
+end
+
+--- The requests, one by one, as the run asks for them.
+local function request_source(given, view, out, watcher)
+  local each = watcher and function() return watcher:next() or false end
+    or files.each(given, function(path, why) out:absent(path, why) end)
+  return function()
+    local path = each()
+    if not path then return path end
+    local request = { file = path, fileName = given.name }
+    request.onProgress = function(sent, total) view:sent(path, path, sent, total) end
+    if given.verbose then
+      request.onRetry = function(err, attempt, delay_ms)
+        local text = "retry     %s  attempt %d: %s; again in %.1f s"
+        view:note(text:format(report.plain(path), attempt, tostring(err), delay_ms / 1000))
+      end
+    end
+    return request
+  end
+end
+
+--- Looks what the user wants by signals: the first one stops, the next one cancels.
+local function obey(state, run, signals, view)
+  local count = signals:count "INT" + signals:count "TERM" + signals:count "HUP"
+  if count == state.obeyed then return end
+  for name, number in pairs(signal_numbers) do
+    if signals:count(name) > 0 then state.signal = state.signal or number end
+  end
+  if state.obeyed == 0 then
+    view:note("stopping: what is under way is finished; once more to cancel it")
+    run:stop()
+  end
+  if count > 1 then run:close() end
+  state.obeyed = count
+end
+
+local function dry_run(given, client, out)
+  for path in files.each(given, function(missing, why) out:absent(missing, why) end) do
+    out:would(path, client:preflight { file = path, fileName = given.name })
+    if out.gone then return end
+  end
+end
+
+--- Runs uploads to their end.
+local function upload(given, client, out, view, folder_id)
+  local watcher, why
+  if given.watch then
+    watcher, why = watch.new { folder = given.watch, accept = files.filter(given), now = core.now }
+    if not watcher then return out:absent(given.watch, why) end
+    view:note(("watching %s (%s)"):format(report.plain(given.watch), watcher.kind))
+  end
+  local signals = core.signals()
+  local count_more = counter(given, view)
+  local state = { obeyed = 0 }
+  local run = client:uploads(request_source(given, view, out, watcher), options_of(given, folder_id))
+  repeat
+    run:wait(tick_ms)
+    for media, err, request, info in run:ready() do
+      if not request then
+        out:refuse(err)
+      else
+        local outcome = out:add(request.file, media, err, info)
+        if watcher and (outcome == "uploaded" or outcome == "skipped") then settle_source(given, request.file, view) end
+      end
+    end
+    count_more()
+    obey(state, run, signals, view)
+    if out.gone then run:close() end
+    view:tick()
+  until run:done()
+  signals:restore()
+  if watcher then watcher:close() end
+  -- That watching ends by a signal is how it ends.
+  local signal = state.signal
+  if given.watch and state.obeyed == 1 and signal then signal = nil end
+  return run.fatal, signal
+end
+
+--- Runs the tool.
+---@param words string[]
+---@return integer status for os.exit
+function cli.main(words)
+  local given, problem = args.parse(words)
+  if not given then
+    say(problem .. "; try loomta-upload --help")
+    return 2
+  elseif given.version then
+    print(args.version)
+    return 0
+  elseif given.completions then
+    io.stdout:write(args.completions(given.completions))
+    return 0
+  end
+  local mode = given.json and "json" or is_single(given) and "single" or "list"
+  if given.name and #given.paths ~= 1 then
+    say "--name is for one file; try loomta-upload --help"
+    return 2
+  end
+  local view = make_progress(given, mode)
+  local out = report.new { mode = mode, quiet = given.quiet, verbose = given.verbose, out = io.stdout, progress = view }
+  if given.verbose then view:note(("%s, libcurl %s, %s"):format(args.version, core.libcurlVersion(), _VERSION)) end
+
+  local began = core.now()
+  local client, err = loomta.new {}
+  local fatal, signal, folder_id
+  if not client then
+    out:refuse(err)
+  elseif given.dry_run then
+    dry_run(given, client, out)
+  else
+    folder_id, err = find_folder(client, given)
+    if err and err.code == "folder_not_found" then
+      out:absent(given.folder, err.message, err.code)
+    elseif err then
+      out:refuse(err)
+    else
+      fatal, signal = upload(given, client, out, view, folder_id)
+    end
+  end
+  view:close()
+  local status = out:status(fatal, signal)
+  out:summarize(status, core.now() - began)
+  if client then client:close() end
+  return status
+end
+
+return cli

@@ -1,0 +1,248 @@
+--- What loomta-upload prints, and its exit status: one outcome after the other goes in. Data goes to stdout, all else to
+--- stderr.
+-- SPDX-License-Identifier: MIT
+local json = require "loomta.json"
+
+local report = {}
+
+---@class loomta.cli.Report
+---@field counts table<string, integer> of outcomes
+---@field private out file* stdout
+---@field private progress table
+---@field private mode "json"|"single"|"list"
+---@field private quiet boolean?
+---@field private verbose boolean?
+---@field private bytes integer of what was uploaded
+---@field private missing integer named files and folders that are not there
+---@field private lasting integer failures that calling again does not help
+local Report = {}
+Report.__index = Report
+
+---@param given table mode, quiet, verbose, out, progress
+---@return loomta.cli.Report
+function report.new(given)
+  local self = setmetatable(given, Report)
+  self.counts = { uploaded = 0, skipped = 0, failed = 0, refused = 0, unknown = 0, notStarted = 0, wouldUpload = 0 }
+  self.bytes, self.missing, self.lasting = 0, 0, 0
+  return self
+end
+
+--- Bytes for people: 1.5 MB.
+---@param bytes number
+---@return string
+function report.size(bytes)
+  local unit = 1
+  local units = { "B", "kB", "MB", "GB", "TB" }
+  while bytes >= 999.5 and unit < #units do
+    bytes, unit = bytes / 1000, unit + 1
+  end
+  return (unit == 1 and "%.0f %s" or "%.1f %s"):format(bytes, units[unit])
+end
+
+--- A text for a terminal or a log: no control characters.
+---@param text string
+---@return string
+function report.plain(text) return (tostring(text):gsub("[%c\127]", "?"):gsub("\194[\128-\159]", "?")) end
+
+--- The length of the UTF-8 sequence at `at`; nil: there is none.
+local function sequence(text, at)
+  local first = text:byte(at)
+  if first < 0x80 then return 1 end
+  if first < 0xC2 or first > 0xF4 then return nil end
+  local length = first < 0xE0 and 2 or first < 0xF0 and 3 or 4
+  if not not text:find("^" .. ("[\128-\191]"):rep(length - 1), at + 1) then return nil end
+  local second = text:byte(at + 1)
+  if first == 0xE0 and second < 0xA0 or first == 0xED and second > 0x9F then return nil end
+  if first == 0xF0 and second < 0x90 or first == 0xF4 and second > 0x8F then return nil end
+  return length
+end
+
+--- The same text in UTF-8, with U+FFFD for what is none.
+---@param text string
+---@return string clean
+---@return boolean changed
+function report.utf8(text)
+  local pieces, at, changed = {}, 1, false
+  while at <= #text do
+    local length = sequence(text, at)
+    pieces[#pieces + 1] = length and text:sub(at, at + length - 1) or "\239\191\189"
+    changed = changed or not length
+    at = at + (length or 1)
+  end
+  return table.concat(pieces), changed
+end
+
+--- Prints one JSON object. A path is not always UTF-8, which JSON has to be: then its bytes are there in hexadecimal.
+local function print_json(self, object)
+  if object.file then
+    local clean, changed = report.utf8(object.file)
+    if changed then object.fileBytes = object.file:gsub(".", function(byte) return ("%02x"):format(byte:byte()) end) end
+    object.file = clean
+  end
+  self:print(report.utf8(json.encode(object)))
+end
+
+--- Prints a line of data; whoever reads them may have gone.
+function Report:print(line)
+  if not (self.out:write(line, "\n") and self.out:flush()) then self.gone = true end
+end
+
+local function error_of(err)
+  return {
+    code = err.code, message = err.message, kind = err.kind, status = err.status, retryable = err.retryable,
+    possiblyStored = err.possiblyStored, attempts = err.attempts, cause = err.cause, details = err.details,
+  }
+end
+
+--- What became of a file, in one word.
+local function outcome_of(media, err, info)
+  if media then return info.skipped and "skipped" or "uploaded" end
+  if err.code == "not_started" then return "notStarted" end
+  if err.possiblyStored then return "unknown" end
+  return info.attempts == 0 and err.code ~= "canceled" and "refused" or "failed"
+end
+
+local words = {
+  uploaded = "uploaded", skipped = "skipped", failed = "failed", refused = "refused", unknown = "unknown",
+  notStarted = "not started",
+}
+
+local function line_of(self, outcome, file, media, err, info)
+  local text = ("%-8s  %s"):format(words[outcome], report.plain(file))
+  if outcome == "uploaded" then
+    text = ("%s  %s"):format(text, report.size(info.totalBytes or info.bytesSent))
+    if info.reconciled then text = text .. ", found in the list" end
+    if self.verbose then text = ("%s in %.2f s, attempt %d"):format(text, info.durationMs / 1000, info.attempts) end
+    return text
+  elseif outcome == "skipped" then
+    return ("%s  was uploaded before as %s"):format(text, media.id)
+  end
+  return ("%s  %s"):format(text, tostring(err))
+end
+
+--- One file's end.
+---@param file string
+---@param media loomta.Media|false
+---@param err loomta.Error?
+---@param info loomta.Info
+---@return string outcome
+function Report:add(file, media, err, info)
+  local outcome = outcome_of(media, err, info)
+  self.counts[outcome] = self.counts[outcome] + 1
+  if outcome == "uploaded" then self.bytes = self.bytes + (info.totalBytes or 0) end
+  if outcome == "refused" or outcome == "failed" and not err.retryable then self.lasting = self.lasting + 1 end
+  local problem = err ~= nil
+  if self.mode == "json" then
+    print_json(self, { type = outcome, file = file, media = media or nil, error = err and error_of(err), info = info })
+  elseif self.mode == "single" and media then
+    self:print(report.utf8(json.encode(media)))
+  elseif self.mode == "list" and media then
+    self:print(media.id .. "\t" .. file)
+  end
+  if self.mode == "single" then
+    self.progress:finished(file)
+    if err then
+      self.progress:note((report.utf8(json.encode { error = { code = err.code, message = err.message } })), true)
+    end
+  else
+    local said = problem and not (outcome == "notStarted" and not self.verbose) or not self.quiet and outcome ~= "notStarted"
+    said = said and not (outcome == "skipped" and not self.verbose)
+    self.progress:finished(file, said and line_of(self, outcome, file, media, err, info) or nil, problem)
+  end
+  return outcome
+end
+
+--- A dry run's word on one file.
+function Report:would(file, described, err)
+  local outcome = described and "wouldUpload" or "refused"
+  self.counts[outcome] = self.counts[outcome] + 1
+  if err then self.lasting = self.lasting + 1 end
+  if described then self.bytes = self.bytes + (described.size or 0) end
+  if self.mode == "json" then
+    return print_json(self, {
+      type = outcome, file = file, size = described and described.size, mimeType = described and described.mimeType,
+      fileName = described and report.utf8(described.fileName) or nil, error = err and error_of(err),
+    })
+  end
+  if err then return self.progress:note(("refused   %s  %s"):format(report.plain(file), tostring(err)), true) end
+  self:print(("%s\t%.0f\t%s"):format(described.mimeType, described.size or 0, file))
+end
+
+--- A named file or folder cannot be had.
+---@param path string
+---@param why string
+---@param code string?
+function Report:absent(path, why, code)
+  self.missing = self.missing + 1
+  code = code or "file_read_failed"
+  if self.mode == "json" then print_json(self, { type = "missing", file = path, error = { code = code, message = why } }) end
+  if self.mode == "single" then
+    local text = report.utf8(json.encode { error = { code = code, message = ("%s: %s"):format(path, why) } })
+    return self.progress:note((text), true)
+  end
+  self.progress:note(("missing   %s  %s"):format(report.plain(path), why), true)
+end
+
+--- Something kept the run from beginning.
+function Report:refuse(err)
+  self.refusal = err
+  if self.mode == "json" then
+    print_json(self, { type = "error", error = error_of(err) })
+  elseif self.mode == "single" then
+    return self.progress:note((report.utf8(json.encode { error = { code = err.code, message = err.message } })), true)
+  end
+  self.progress:note(report.plain("loomta-upload: " .. tostring(err)), true)
+end
+
+local function status_of_refusal(err)
+  if err.kind == "auth" then return 3 end
+  if err.code == "invalid_option" then return 2 end
+  return 7
+end
+
+--- The worst that happened decides.
+---@param fatal loomta.Error? what ended the run early
+---@param signal integer? that ended it
+---@return integer
+function Report:status(fatal, signal)
+  local counts = self.counts
+  if signal then return 128 + signal end
+  if self.refusal then return status_of_refusal(self.refusal) end
+  if fatal and fatal.kind == "auth" and counts.uploaded == 0 then return 3 end
+  if fatal then return 7 end
+  if counts.unknown > 0 then return 6 end
+  if self.lasting > 0 then return 1 end
+  if self.missing > 0 then return 4 end
+  if counts.failed > 0 then return 5 end
+  return self.gone and 1 or 0
+end
+
+local shown = {
+  { "uploaded", "uploaded" }, { "wouldUpload", "to upload" }, { "skipped", "there already" }, { "failed", "failed" },
+  { "refused", "refused" }, { "unknown", "unknown" }, { "notStarted", "not started" },
+}
+
+--- The last words.
+---@param status integer
+---@param duration_ms number
+function Report:summarize(status, duration_ms)
+  if self.mode == "json" then
+    local line = { type = "summary", exitCode = status, bytes = self.bytes, durationMs = math.floor(duration_ms) }
+    line.missing = self.missing
+    for outcome, count in pairs(self.counts) do line[outcome] = count end
+    return self:print(json.encode(line))
+  end
+  if self.mode == "single" or self.quiet then return end
+  local words_said = {}
+  for _, pair in ipairs(shown) do
+    local count = self.counts[pair[1]]
+    if count > 0 then words_said[#words_said + 1] = ("%d %s"):format(count, pair[2]) end
+  end
+  if self.missing > 0 then words_said[#words_said + 1] = self.missing .. " missing" end
+  local text = #words_said > 0 and table.concat(words_said, ", ") or "nothing to upload"
+  if self.bytes > 0 then text = ("%s; %s"):format(text, report.size(self.bytes)) end
+  if self.counts.uploaded > 0 then text = ("%s in %.1f s"):format(text, duration_ms / 1000) end
+  self.progress:note(text)
+end
+
+return report

@@ -1,0 +1,64 @@
+/* core.signals and core.terminal: what the command line tool needs of the system and Lua does not have.
+ * SPDX-License-Identifier: MIT */
+#include "bind.h"
+#include "signals.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+static const char type_name[] = "loomta.signals";
+
+/* signals() → an object that counts INT, TERM, HUP and WINCH until it is restored. One at a time in a process. */
+int loomta_lua_signals(lua_State *L)
+{
+    bool *catching = loomta_new_userdata(L, sizeof *catching);
+
+    *catching = false;
+    luaL_getmetatable(L, type_name);
+    lua_setmetatable(L, -2);
+    *catching = loomta_signals_catch();
+    return *catching ? 1 : luaL_error(L, "the process's signals are being counted already");
+}
+
+/* signals:count(name) → how often it came */
+static int count(lua_State *L)
+{
+    static const char *const names[] = {"INT", "TERM", "HUP", "WINCH", NULL};
+
+    luaL_checkudata(L, 1, type_name);
+    loomta_push_integer(L, loomta_signals_count((enum loomta_signal)luaL_checkoption(L, 2, NULL, names)));
+    return 1;
+}
+
+/* signals:restore(): as they were before. Idempotent. */
+static int restore(lua_State *L)
+{
+    bool *catching = luaL_checkudata(L, 1, type_name);
+
+    if (*catching)
+        loomta_signals_restore();
+    *catching = false;
+    return 0;
+}
+
+/* terminal(fd) → columns, rows | nil when it is no terminal */
+int loomta_lua_terminal(lua_State *L)
+{
+    int fd = (int)luaL_checknumber(L, 1);
+    struct winsize size = {0};
+
+    if (!isatty(fd))
+        return 0;
+    /* A serial line knows no size. */
+    bool known = ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_row > 0;
+    loomta_push_integer(L, known ? size.ws_col : 80);
+    loomta_push_integer(L, known ? size.ws_row : 24);
+    return 2;
+}
+
+void loomta_lua_signals_register(lua_State *L)
+{
+    static const luaL_Reg methods[] = {{"count", count}, {"restore", restore}, {NULL, NULL}};
+
+    loomta_bind_type(L, type_name, methods, restore);
+}
