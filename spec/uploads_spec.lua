@@ -374,6 +374,30 @@ describe("a run of uploads", function()
     assert.equal(8, codes((collect(run))).ok)
     assert.is_nil(run.fatal)
   end)
+
+  it("obeys for all what the server asks of one", function()
+    box:fault { status = 429, retryAfter = "1" }
+    local results = collect(client:uploads(requests(12), { concurrency = 4 }))
+    assert.same({ ok = 12 }, codes(results))
+    local refused, after
+    for _, arrived in ipairs(box:requests()) do
+      if arrived.status == 429 then refused = arrived.id end
+    end
+    assert.truthy(refused)
+    after = 0
+    for _, result in pairs(results) do
+      if result.info.durationMs >= 900 then after = after + 1 end
+    end
+    assert.is_true(after >= 8, after .. " waited") -- all but those that were under way with it
+  end)
+
+  it("sends no faster in all than it was told", function()
+    local before = core.now()
+    local _, count = collect(client:uploads(requests(20), { concurrency = 8, maxBytesPerSec = 400000 }))
+    assert.equal(20, count)
+    local least_ms = (20 * #bytes - 100000) / 400000 * 1000 -- a burst goes at once
+    assert.is_true(core.now() - before >= least_ms, ("%.0f ms instead of %.0f"):format(core.now() - before, least_ms))
+  end)
 end)
 
 describe("a run that reconciles", function()

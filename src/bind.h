@@ -38,7 +38,7 @@ struct loomta_source *loomta_lua_check_source(lua_State *L, int index); /* raise
 /* lua_engine.c: core.engine(), whose submit gives jobs. */
 int loomta_lua_engine(lua_State *L);
 
-/* lua_mailbox.c: core.mailbox(limit), whose submit gives jobs that the worker runs. */
+/* lua_mailbox.c: core.mailbox(limit, [bytes a second]), whose submit gives jobs that the worker runs. */
 int loomta_lua_mailbox(lua_State *L);
 
 /* lua_bell.c: core.bell(). */

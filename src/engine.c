@@ -136,10 +136,19 @@ static void begin_attempt(struct loomta_engine *engine, struct loomta_job *job)
         finish(engine, job);
 }
 
+/* Nothing is under way: what the last attempt left behind is not how this one ends. */
+static void forget_attempt(struct loomta_job *job)
+{
+    job->transfer.answer.status = 0;
+    job->transfer.body.complete = false;
+}
+
 static void end_attempt(struct loomta_engine *engine, struct loomta_job *job, CURLcode result, enum loomta_abort abort)
 {
     const struct loomta_transfer *transfer = &job->transfer;
 
+    if (job->state != LOOMTA_JOB_RUNNING)
+        forget_attempt(job);
     if (transfer->expect_sent && !transfer->answer.continue_seen && transfer->body.complete &&
         transfer->answer.status > 0)
         snprintf(engine->ignores_expect, sizeof engine->ignores_expect, "%s", job->request->url);
@@ -155,10 +164,14 @@ static void end_attempt(struct loomta_engine *engine, struct loomta_job *job, CU
 /* The job is under way from here on, also while it waits for `delay_ms`. */
 static void start(struct loomta_engine *engine, struct loomta_job *job)
 {
+    int64_t at_us = job->delay_ms > 0 ? loomta_now_us() + job->delay_ms * 1000 : 0;
+
+    if (job->lane && job->lane->pace.held_until_us > at_us)
+        at_us = job->lane->pace.held_until_us;
     link_job(engine, job);
-    if (job->delay_ms > 0) {
+    if (at_us > loomta_now_us()) {
         job->state = LOOMTA_JOB_WAITING;
-        job->retry_at_us = loomta_now_us() + job->delay_ms * 1000;
+        job->retry_at_us = at_us;
         loomta_job_publish(job);
     } else {
         begin_attempt(engine, job);
@@ -233,8 +246,19 @@ static bool run_timers(struct loomta_engine *engine)
             end_attempt(engine, job, CURLE_OK, abort);
             changed = true;
         } else if (job->state == LOOMTA_JOB_WAITING && job->retry_at_us <= now_us) {
+            /* Another one was told meanwhile that all are to wait. */
+            if (job->lane && job->lane->pace.held_until_us > now_us) {
+                job->retry_at_us = job->lane->pace.held_until_us;
+                continue;
+            }
             begin_attempt(engine, job);
             changed = true;
+        } else if (job->state == LOOMTA_JOB_RUNNING && job->transfer.throttled_us > 0 &&
+                   job->transfer.throttled_us <= now_us) {
+            if (loomta_transfer_resume(&job->transfer) != CURLE_OK) {
+                end_attempt(engine, job, CURLE_OK, LOOMTA_ABORT_NO_MEMORY);
+                changed = true;
+            }
         }
     }
     return changed;
@@ -383,11 +407,6 @@ void loomta_engine_cancel(struct loomta_engine *engine, struct loomta_job *job)
         return;
     }
     loomta_sigpipe_block(&guard); /* closing a TLS connection writes */
-    if (job->state == LOOMTA_JOB_WAITING) {
-        /* Nothing is under way: what the last attempt left behind stays true. */
-        job->transfer.answer.status = 0;
-        job->transfer.body.complete = false;
-    }
     end_attempt(engine, job, CURLE_OK, LOOMTA_ABORT_CANCELED);
     loomta_sigpipe_restore(&guard);
 }

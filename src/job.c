@@ -3,11 +3,13 @@
 #include "job.h"
 
 #include "clock.h"
+#include "lane.h"
 #include "mailbox.h"
 #include "random.h"
 #include "waiters.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Below this a wasted body costs less than the round trip that asks first. */
@@ -142,6 +144,8 @@ bool loomta_job_begin(struct loomta_job *job, bool may_expect, int64_t buffer_by
 {
     if (job->attempts == 0) {
         job->began_us = loomta_now_us();
+        if (job->lane && job->lane->pace.bytes_per_sec > 0)
+            job->transfer.pace = &job->lane->pace;
         if (!set_up(job))
             return false;
     }
@@ -151,6 +155,29 @@ bool loomta_job_begin(struct loomta_job *job, bool may_expect, int64_t buffer_by
     job->state = LOOMTA_JOB_RUNNING;
     job->told_us = job->told_sent = 0;
     return true;
+}
+
+/* The wait before a retry, given those of the others in the lane. */
+static int64_t share_pace(struct loomta_job *job, const struct loomta_failure *failure, int64_t delay_ms,
+                          int64_t now_us)
+{
+    struct loomta_pace *pace = job->lane ? &job->lane->pace : NULL;
+    int64_t elapsed_ms = (now_us - job->began_us) / 1000;
+
+    if (!pace || !pace->shared)
+        return delay_ms;
+    if (!failure->code) {
+        loomta_pace_earn(pace);
+    } else if (failure->retry_after_ms >= 0) {
+        loomta_pace_hold(pace, failure->retry_after_ms, now_us);
+    } else if (strcmp(failure->kind, "rate_limit") == 0) {
+        loomta_pace_hold(pace, delay_ms > 0 ? delay_ms : 0, now_us);
+    } else if (delay_ms != LOOMTA_RETRY_STOP && !failure->without_expect) {
+        delay_ms += loomta_pace_retry_us(pace, now_us) / 1000;
+        if (job->policy.max_elapsed_ms > 0 && elapsed_ms + delay_ms > job->policy.max_elapsed_ms)
+            return LOOMTA_RETRY_STOP;
+    }
+    return delay_ms;
 }
 
 void loomta_job_end_attempt(struct loomta_job *job, CURLcode result, enum loomta_abort abort)
@@ -164,6 +191,7 @@ void loomta_job_end_attempt(struct loomta_job *job, CURLcode result, enum loomta
     job->without_expect = failure.without_expect;
     delay_ms = loomta_retry_delay(&job->policy, &failure, loomta_source_can_rewind(&job->transfer.body.source),
                                   job->attempts, (now_us - job->began_us) / 1000, loomta_random_unit());
+    delay_ms = share_pace(job, &failure, delay_ms, now_us);
     /* A retry that would begin after the deadline is not worth the wait. */
     if (delay_ms == LOOMTA_RETRY_STOP || now_us + delay_ms * 1000 >= loomta_job_deadline_us(job)) {
         job->state = LOOMTA_JOB_DONE;
@@ -203,7 +231,7 @@ static int64_t idle_at_us(const struct loomta_job *job)
     const struct loomta_transfer *transfer = &job->transfer;
     int64_t limit_us = job->idle_timeout_ms * 1000 + transfer->pace_us;
 
-    if (job->idle_timeout_ms == 0 || !transfer->connected || transfer->paused)
+    if (job->idle_timeout_ms == 0 || !transfer->connected || transfer->paused || transfer->throttled_us > 0)
         return INT64_MAX;
     if (transfer->expect_sent && transfer->body.handed == 0)
         limit_us += LOOMTA_EXPECT_WAIT_MS * 1000; /* it is we who wait */
@@ -227,20 +255,24 @@ static int64_t news_at_us(const struct loomta_job *job)
 
 int64_t loomta_job_due_us(const struct loomta_job *job)
 {
+    int64_t deadline_us = loomta_job_deadline_us(job);
+
     if (job->state == LOOMTA_JOB_WAITING)
-        return job->retry_at_us;
+        return loomta_earlier(job->retry_at_us, deadline_us);
     if (job->state != LOOMTA_JOB_RUNNING)
         return INT64_MAX;
-    return loomta_earlier(news_at_us(job), loomta_earlier(idle_at_us(job), loomta_job_deadline_us(job)));
+    if (job->transfer.throttled_us > 0)
+        deadline_us = loomta_earlier(deadline_us, job->transfer.throttled_us);
+    return loomta_earlier(news_at_us(job), loomta_earlier(idle_at_us(job), deadline_us));
 }
 
 enum loomta_abort loomta_job_overdue(const struct loomta_job *job, int64_t now_us)
 {
-    if (job->state != LOOMTA_JOB_RUNNING)
+    if (job->state != LOOMTA_JOB_RUNNING && job->state != LOOMTA_JOB_WAITING)
         return LOOMTA_ABORT_NONE;
     if (loomta_job_deadline_us(job) <= now_us)
         return LOOMTA_ABORT_DEADLINE;
-    if (idle_at_us(job) <= now_us)
+    if (job->state == LOOMTA_JOB_RUNNING && idle_at_us(job) <= now_us)
         return LOOMTA_ABORT_IDLE;
     return LOOMTA_ABORT_NONE;
 }

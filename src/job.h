@@ -116,7 +116,7 @@ int64_t loomta_job_deadline_us(const struct loomta_job *job);
 /* When something must happen without any byte moving; INT64_MAX: never. */
 int64_t loomta_job_due_us(const struct loomta_job *job);
 
-/* Why a running attempt has to be ended at `now_us`; LOOMTA_ABORT_NONE: it need not. */
+/* Why a job that is under way has to be ended at `now_us`; LOOMTA_ABORT_NONE: it need not. */
 enum loomta_abort loomta_job_overdue(const struct loomta_job *job, int64_t now_us);
 
 /* Does the owner have to hear something now: of progress, of a source that has become hungry? Says so once. */

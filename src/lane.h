@@ -4,6 +4,7 @@
 #define LOOMTA_LANE_H
 
 #include "job.h"
+#include "pace.h"
 
 /* Belongs to the thread of the engine that runs its jobs. A zeroed one with a limit is ready for use. */
 struct loomta_lane {
@@ -11,7 +12,8 @@ struct loomta_lane {
     bool closed;                     /* its mailbox has left: nothing starts any more */
     bool starting;                   /* its next jobs are being started */
     struct loomta_job *first, *last; /* waiting, linked by next and previous */
-    int64_t due_us;                  /* no waiting job's deadline is before that; 0: none has one */
+    struct loomta_pace pace;
+    int64_t due_us; /* no waiting job's deadline is before that; 0: none has one */
 };
 
 /* Makes a job wait; its deadline counts meanwhile. */

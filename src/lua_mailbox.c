@@ -23,16 +23,19 @@ static bool is_foreign(const struct loomta_mailbox *mailbox)
     return mailbox->process != getpid();
 }
 
-/* mailbox(limit) → mailbox | nil, why the system refuses a thread or a descriptor. Starts the worker if there is none. */
+/* mailbox(limit, [bytes a second]) → mailbox | nil, why the system refuses a thread or a descriptor. Starts the worker if there
+ * is none. With the second, 0 or more, its jobs share a pace. */
 int loomta_lua_mailbox(lua_State *L)
 {
-    lua_Number limit = luaL_checknumber(L, 1);
+    lua_Number limit = luaL_checknumber(L, 1), bytes_per_sec = luaL_optnumber(L, 2, -1);
     struct loomta_mailbox **mailbox = loomta_new_userdata(L, sizeof(struct loomta_mailbox *));
 
     *mailbox = NULL;
     luaL_getmetatable(L, type_name);
     lua_setmetatable(L, -2);
     *mailbox = loomta_mailbox_new(limit < INT_MAX ? (int)limit : INT_MAX);
+    if (*mailbox && bytes_per_sec >= 0)
+        loomta_mailbox_share_pace(*mailbox, (int64_t)bytes_per_sec);
     int error = *mailbox ? loomta_worker_join(*mailbox) : errno;
     if (error == 0)
         return 1;

@@ -47,8 +47,10 @@ int loomta_lua_terminal(lua_State *L)
     int fd = (int)luaL_checknumber(L, 1);
     struct winsize size = {0};
 
-    if (!isatty(fd))
-        return 0;
+    if (!isatty(fd)) {
+        lua_pushnil(L);
+        return 1;
+    }
     /* A serial line knows no size. */
     bool known = ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_row > 0;
     loomta_push_integer(L, known ? size.ws_col : 80);

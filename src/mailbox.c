@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: MIT */
 #include "mailbox.h"
 
+#include "clock.h"
+
 #include "job.h"
 
 #include <poll.h>
@@ -23,6 +25,11 @@ struct loomta_mailbox *loomta_mailbox_new(int limit)
     mailbox->lane.limit = limit;
     pthread_mutex_init(&mailbox->lock, NULL);
     return mailbox;
+}
+
+void loomta_mailbox_share_pace(struct loomta_mailbox *mailbox, int64_t bytes_per_sec)
+{
+    loomta_pace_open(&mailbox->lane.pace, bytes_per_sec, loomta_now_us());
 }
 
 void loomta_mailbox_hold(struct loomta_mailbox *mailbox)

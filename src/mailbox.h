@@ -34,6 +34,9 @@ struct loomta_mailbox {
  * memory or descriptor. */
 struct loomta_mailbox *loomta_mailbox_new(int limit);
 
+/* Before its first job: they share a pace, see pace.h. `bytes_per_sec`: 0 is no limit. */
+void loomta_mailbox_share_pace(struct loomta_mailbox *mailbox, int64_t bytes_per_sec);
+
 void loomta_mailbox_hold(struct loomta_mailbox *mailbox);
 
 /* Gives a reference back; the last one frees it. Any thread; NULL is fine. */

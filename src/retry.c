@@ -8,8 +8,6 @@
 enum {
     FIRST_DELAY_MS = 500,
     LONGEST_DELAY_MS = 30 * 1000,
-    /* A server that asks for more is not waited for: the caller gets its answer and may know better. */
-    LONGEST_RETRY_AFTER_MS = 120 * 1000,
 };
 
 static int64_t backoff(int attempt, double random)
@@ -36,7 +34,7 @@ int64_t loomta_retry_delay(const struct loomta_retry_policy *policy, const struc
         return 0;
     if (attempt > policy->max_retries)
         return LOOMTA_RETRY_STOP;
-    if (failure->retry_after_ms > LONGEST_RETRY_AFTER_MS)
+    if (failure->retry_after_ms > LOOMTA_LONGEST_RETRY_AFTER_MS)
         return LOOMTA_RETRY_STOP;
 
     delay = backoff(attempt, random);

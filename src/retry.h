@@ -17,6 +17,9 @@ struct loomta_retry_policy {
 
 #define LOOMTA_RETRY_STOP ((int64_t)-1)
 
+/* A server that asks for more is not waited for: the caller gets its answer and may know better. */
+#define LOOMTA_LONGEST_RETRY_AFTER_MS ((int64_t)120 * 1000)
+
 /* The wait in ms before attempt `attempt` + 1, or LOOMTA_RETRY_STOP. `attempt` counts from 1, `elapsed_ms` since the
  * first one began, `random` is in [0, 1). `can_rewind`: the body can be sent again. */
 int64_t loomta_retry_delay(const struct loomta_retry_policy *policy, const struct loomta_failure *failure,

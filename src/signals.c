@@ -19,18 +19,31 @@ static void on_signal(int number)
             counts[i]++;
 }
 
+static bool is_ignored(int number)
+{
+    struct sigaction action;
+
+    return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+/* A shell without job control starts background commands with SIGINT and SIGQUIT ignored. Lua's interpreters put a handler
+ * over the first all the same, the second still tells. */
+static bool began_ignored(int number)
+{
+    return is_ignored(number) || (number == SIGINT && is_ignored(SIGQUIT));
+}
+
 bool loomta_signals_catch(void)
 {
-    struct sigaction action = {.sa_handler = on_signal}; /* no SA_RESTART: whoever waits is to look */
+    struct sigaction action = {0}; /* no SA_RESTART: whoever waits is to look */
 
     if (atomic_flag_test_and_set(&owned))
         return false;
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < LOOMTA_SIGNALS; i++) {
         counts[i] = 0;
-        sigaction(numbers[i], NULL, &before[i]);
-        if (before[i].sa_handler != SIG_IGN)
-            sigaction(numbers[i], &action, NULL);
+        action.sa_handler = began_ignored(numbers[i]) ? SIG_IGN : on_signal;
+        sigaction(numbers[i], &action, &before[i]);
     }
     return true;
 }

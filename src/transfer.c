@@ -38,6 +38,28 @@ bool loomta_transfer_global_init(void)
 
 /* --- callbacks: they run inside libcurl, on the thread of the engine's step ------------------------------------- */
 
+/* How many of `wanted` bytes the pace lets go now; 0: none, the transfer is to pause. */
+static size_t may_send(struct loomta_transfer *transfer, size_t wanted)
+{
+    int64_t now_us = loomta_now_us();
+
+    if (transfer->promised == 0)
+        transfer->promised = loomta_pace_reserve(transfer->pace, (int64_t)wanted, now_us, &transfer->throttled_us);
+    if (transfer->throttled_us > now_us)
+        return 0;
+    transfer->throttled_us = 0;
+    return wanted < (size_t)transfer->promised ? wanted : (size_t)transfer->promised;
+}
+
+static void note_sent(struct loomta_transfer *transfer, ssize_t sent)
+{
+    transfer->promised -= sent;
+    if (!transfer->body.complete)
+        return;
+    loomta_pace_return(transfer->pace, transfer->promised);
+    transfer->promised = 0;
+}
+
 static size_t on_read(char *into, size_t size, size_t count, void *user)
 {
     struct loomta_transfer *transfer = user;
@@ -46,10 +68,16 @@ static size_t on_read(char *into, size_t size, size_t count, void *user)
         loomta_answer_clear(&transfer->answer);
         transfer->answered_us = 0;
     }
-    ssize_t got = loomta_body_read(&transfer->body, into, size * count);
+    size_t most = size * count;
+    if (transfer->pace && (most = may_send(transfer, most)) == 0)
+        return CURL_READFUNC_PAUSE;
+    ssize_t got = loomta_body_read(&transfer->body, into, most);
 
-    if (got >= 0)
+    if (got >= 0) {
+        if (transfer->pace)
+            note_sent(transfer, got);
         return (size_t)got;
+    }
     if (got == LOOMTA_SOURCE_STARVED) {
         transfer->paused = true;
         transfer->hungry_at_us = 0;
@@ -282,6 +310,9 @@ bool loomta_transfer_begin(struct loomta_transfer *transfer, bool expect_continu
     transfer->abort = LOOMTA_ABORT_NONE;
     transfer->error[0] = '\0';
     transfer->paused = false;
+    if (transfer->promised > 0)
+        loomta_pace_return(transfer->pace, transfer->promised);
+    transfer->throttled_us = transfer->promised = 0;
     transfer->expect_sent = expect_continue;
     transfer->headers[0].data = expect_continue ? "Expect: 100-continue" : "Expect:";
     transfer->uploaded = transfer->downloaded = 0;
@@ -292,7 +323,8 @@ bool loomta_transfer_begin(struct loomta_transfer *transfer, bool expect_continu
 CURLcode loomta_transfer_resume(struct loomta_transfer *transfer)
 {
     transfer->paused = false;
-    transfer->moved_us = loomta_now_us(); /* the wait was for the source, not for the network */
+    transfer->throttled_us = 0;
+    transfer->moved_us = loomta_now_us(); /* the wait was for the source or the pace, not for the network */
     return curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
 }
 

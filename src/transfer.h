@@ -7,6 +7,7 @@
 #include "answer.h"
 #include "body.h"
 #include "failure.h"
+#include "pace.h"
 #include "request.h"
 
 #include <curl/curl.h>
@@ -25,12 +26,15 @@ struct loomta_transfer {
     char *content_type;                             /* the header line */
     struct loomta_body body;
     char error[CURL_ERROR_SIZE];
+    struct loomta_pace *pace; /* shared with others; NULL: none limits its bytes. Not owned */
 
     /* This attempt: */
     enum loomta_abort abort;
     bool expect_sent;
     bool paused;                   /* the source is starved … */
     int64_t hungry_at_us;          /* … and its owner is to be asked from then on; INT64_MAX: has been */
+    int64_t throttled_us;          /* … or its pace wants it to wait until then; 0: it does not … */
+    int64_t promised;              /* … for so many bytes that it may send */
     bool connected;                /* the connection is ready for the request */
     int64_t began_us, answered_us; /* answered: the final status line came, 0: not yet */
     int64_t moved_us;              /* the last time that a byte moved, either way */
@@ -51,7 +55,7 @@ CURLcode loomta_transfer_open(struct loomta_transfer *transfer, const struct loo
  * the network. False when the body cannot go back. */
 bool loomta_transfer_begin(struct loomta_transfer *transfer, bool expect_continue, int64_t buffer_bytes);
 
-/* Wakes a transfer that paused for a starved source. After a failure it must be ended: libcurl 7.88 divides by zero when
+/* Wakes a transfer that paused for a starved source, or for its pace. After a failure it must be ended: libcurl 7.88 divides by zero when
  * it is asked to resume once more. */
 CURLcode loomta_transfer_resume(struct loomta_transfer *transfer);
 
