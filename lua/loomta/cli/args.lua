@@ -20,12 +20,23 @@ Environment:
    NO_COLOR         no colours
    CI               no redrawn lines
 
-Exit status:
-   0 all done         4 a named file or folder is missing
-   1 some failed      5 some failed, and all of these may succeed later
-   2 wrong usage      6 some may have been stored, nobody can tell
-   3 no valid key     7 ended early, the rest would have failed too
-   130, 143           ended by Ctrl-C or SIGTERM]]
+Output:
+   One file: the media object as JSON; a failure as {"error":{"code","message"}} on stderr
+   Several: an id, a TAB and a path for each that is stored; all else goes to stderr
+   --json: the "type" of a line is uploaded, skipped, failed, refused, unknown, notStarted,
+   missing, error, with --dry-run wouldUpload, and at the end summary. In a "file" that is
+   not UTF-8 each wrong byte is U+FFFD, and "fileBytes" has the whole name in hexadecimal.
+
+Exit status, the first that applies:
+   130, 143  ended by Ctrl-C or SIGTERM (--watch: only when pressed twice)
+   2  wrong usage
+   3  no key, or one that is refused
+   7  ended early, the rest would have failed too
+   6  some may have been stored, nobody can tell
+   1  some failed
+   4  a named file or folder is missing, or there was nothing to upload
+   5  some failed, and all of these may succeed later
+   0  all done]]
 
 --- An option with a value of its own form: `read` gives what the text means, or nil.
 local function valued(parser, name, description, argname, read, expected)
@@ -75,12 +86,14 @@ local function after(text)
 end
 
 --- The parser.
+---@param public boolean? without what is only there to be refused or rewritten
 ---@return table
-function args.parser()
+function args.parser(public)
   local parser = argparse("loomta-upload", "Uploads images and videos to Loomta.", epilog)
+    :usage "Usage: loomta-upload [OPTION]... PATH..."
     :usage_max_width(90):help_max_width(90):help_vertical_space(0)
 
-  parser:argument("paths", "Files, and folders with all that is in them; - reads a list from stdin."):args "*":argname "PATH"
+  parser:argument("PATH", "Files, and folders with all that is in them; - reads a list from stdin."):args "*":target "paths"
   parser:group("What to upload",
     parser:option("--files-from", "Read a list of paths from FILE, one a line; - is stdin."):argname "FILE",
     parser:flag("-0 --null", "The paths in lists end with a NUL byte instead of a line's end."),
@@ -105,8 +118,8 @@ function args.parser()
   parser:group("Never twice, none lost",
     parser:option("--journal", "Remember in FILE what was uploaded; run again, go on from there."):argname "FILE",
     parser:flag("--checksum", "The journal knows files by their content."),
-    parser:flag("--reconcile", "Look for uploads of unknown outcome in Loomta's list, by name and size."),
-    parser:flag("--reconcile-exact", "The same, surely: adds a random part to every name."),
+    parser:flag("--reconcile", "Look for uploads of unknown outcome in Loomta's list, by name and size; --reconcile=exact "
+      .. "surely: it adds a random part to every name."),
     parser:flag("--retry-unknown", "Send them again: they may be stored twice."))
   parser:group("What is printed",
     parser:flag("--json", "On stdout one JSON object a line, and a summary at the end."),
@@ -115,7 +128,9 @@ function args.parser()
     parser:flag("-v --verbose", "Retries and times, too."),
     parser:flag("--version", "Print the version."),
     parser:option("--completions", "Print the completion script for a shell."):choices { "bash", "zsh", "fish" })
+  if public then return parser end
   parser:option("--api-key --key"):args "?":hidden(true)
+  parser:flag("--reconcile-exact"):hidden(true)
   return parser
 end
 
@@ -126,6 +141,13 @@ local function conflict(given)
       .. "set LOOMTA_API_KEY, or write ~/.loomta/credentials.json"
   end
   local list = #given.paths > 0 or given.files_from
+  local on_stdin = 0
+  for _, path in ipairs(given.paths) do
+    if path == "-" then on_stdin = on_stdin + 1 end
+  end
+  if on_stdin > 0 and given.files_from or on_stdin > 1 then return "one list only: --files-from or -" end
+  if given.null and not (on_stdin > 0 or given.files_from) then return "-0 goes with --files-from or -: it is about lists" end
+  if given.name and (#given.paths ~= 1 or on_stdin > 0 or given.files_from) then return "--name is for one file" end
   if given.watch and list then return "--watch goes with no other paths" end
   if given.after and not given.watch then return "--after goes with --watch" end
   if given.watch and given.dry_run then return "--dry-run and --watch exclude each other" end
@@ -143,14 +165,20 @@ end
 ---@return table? given
 ---@return string? problem
 function args.parse(words)
-  local ok, given = args.parser():pparse(words)
+  local rewritten = {}
+  local is_option = true
+  for at, word in ipairs(words) do
+    is_option = is_option and word ~= "--"
+    rewritten[at] = is_option and word == "--reconcile=exact" and "--reconcile-exact" or word
+  end
+  local ok, given = args.parser():pparse(rewritten)
   if not ok then return nil, given end
   local problem = conflict(given)
   if problem then return nil, problem end
   for at = #given.paths, 1, -1 do
     if given.paths[at] == "-" then
       table.remove(given.paths, at)
-      given.files_from = given.files_from or "-"
+      given.files_from = "-"
     end
   end
   return given
@@ -160,7 +188,7 @@ end
 ---@param shell "bash"|"zsh"|"fish"
 ---@return string
 function args.completions(shell)
-  local parser = args.parser()
+  local parser = args.parser(true)
   return parser["get_" .. shell .. "_complete"](parser)
 end
 

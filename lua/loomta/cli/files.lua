@@ -3,19 +3,38 @@
 -- SPDX-License-Identifier: MIT
 local lfs = require "lfs"
 
-local block = 64 * 1024
+local interrupted = 4 -- errno EINTR
 
 local files = {}
+
+--- What a bracket of a shell's pattern is to Lua, and where it ends; nil: it is never closed, so it stands for itself.
+local function bracket(glob, at)
+  local negated, body, last = glob:match("^%[([!^]?)(%]?[^%]]*)%]()", at)
+  if not body or body == "" then return nil end
+  return "[" .. (negated ~= "" and "^/" or "") .. body:gsub("[%%%]%[^]", "%%%0") .. "]", last
+end
 
 --- A shell's pattern as one of Lua's: * and ? stop at slashes, ** does not.
 ---@param glob string
 ---@return string
 function files.pattern(glob)
-  local pattern = glob:gsub("[%^%$%(%)%%%.%+%-]", "%%%0")
-    :gsub("%[!", "[^"):gsub("%*%*", "\1"):gsub("%*", "[^/]*"):gsub("%?", "[^/]"):gsub("\1", ".*")
-  -- A bracket that is never closed stands for itself.
-  if not pcall(string.find, "", pattern) then pattern = pattern:gsub("%[", "%%[") end
-  return "^" .. pattern .. "$"
+  local pieces, at = { "^" }, 1
+  while at <= #glob do
+    local piece, last
+    if glob:sub(at, at + 1) == "**" then
+      piece, last = ".*", at + 2
+    elseif glob:sub(at, at) == "[" then
+      piece, last = bracket(glob, at)
+    end
+    if not piece then
+      local character = glob:sub(at, at)
+      piece = character == "*" and "[^/]*" or character == "?" and "[^/]" or character:gsub("%W", "%%%0")
+      last = at + 1
+    end
+    pieces[#pieces + 1] = piece
+    at = last
+  end
+  return table.concat(pieces) .. "$"
 end
 
 --- Does a path below a folder fit one of these? One without a slash is about the last component.
@@ -41,21 +60,28 @@ end
 function files.filter(rules)
   local include, exclude = compile(rules.include), compile(rules.exclude)
   return function(relative)
+    -- What is excluded is so with all that is in it.
+    for at in relative:gmatch "()/" do
+      if fits(exclude, relative:sub(1, at - 1)) then return false end
+    end
     return not fits(exclude, relative) and (#include == 0 or fits(include, relative))
   end
 end
 
+--- The system's own words, without what luafilesystem says around them.
+local function reason(text) return tostring(text):match "^.*: (.-)$" or text end
+
 --- Gives every wanted file below a folder, hidden ones left out, each folder once.
 local function walk(folder, below, state)
   local ok, next_name, handle = pcall(lfs.dir, folder)
-  if not ok then return state.complain(folder, (next_name:gsub("^cannot open [^:]*: ", ""))) end
+  if not ok then return state.complain(folder, reason(next_name)) end
   for name in next_name, handle do
     local path = (folder:gsub("/+$", "")) .. "/" .. name
     local relative = below and below .. "/" .. name or name
     if name:sub(1, 1) ~= "." and not fits(state.exclude, relative) then
       local found, why = lfs.attributes(path)
       if not found then
-        state.complain(path, why)
+        state.complain(path, reason(why))
       elseif found.mode == "directory" then
         local id = found.dev .. ":" .. found.ino
         if not state.seen[id] then
@@ -69,25 +95,27 @@ local function walk(folder, below, state)
   end
 end
 
---- The paths in a list.
-local function lines(name, null)
-  local file = name == "-" and io.stdin or assert(io.open(name, "rb"))
-  if not null then return file:lines() end
-  local rest, at_end = "", false
+--- The paths in a list. It is read byte by byte (from a buffer, in C): so each is there as soon as it was written, and a name
+--- may hold anything.
+---@param file file*
+---@param null boolean? they end with a NUL byte
+---@return fun(): string|false|nil, string? next false: a signal came, ask again; nil and a reason when it cannot be read
+local function entries(file, null)
+  local separator = null and "\0" or "\n"
+  local pieces = {}
   return function()
     while true do
-      local entry, after = rest:match "^([^%z]*)%z()"
-      if entry then
-        rest = rest:sub(after)
-        return entry
+      local byte, why, number = file:read(1)
+      if number == interrupted then return false end
+      if not byte and why then return nil, why end
+      if byte and byte ~= separator then
+        pieces[#pieces + 1] = byte
+      else
+        local entry = table.concat(pieces)
+        pieces = {}
+        if entry ~= "" then return entry end
+        if not byte then return nil end
       end
-      if at_end then
-        entry, rest = rest, ""
-        return entry ~= "" and entry or nil
-      end
-      local piece = file:read(block)
-      at_end = piece == nil
-      rest = rest .. (piece or "")
     end
   end
 end
@@ -95,14 +123,14 @@ end
 --- Gives what a command line means.
 ---@param given table paths, files_from, null, include, exclude
 ---@param complain fun(path: string, why: string) about what cannot be had
----@return fun(): string?, integer? next gives a path and its size
+---@return fun(): string|false|nil, integer? next gives a path and its size; false: there is none at the moment
 function files.each(given, complain)
-  return coroutine.wrap(function()
+  local gives = coroutine.wrap(function()
     local state = { include = compile(given.include), exclude = compile(given.exclude), seen = {}, complain = complain }
     local function take(path)
       local found, why = lfs.attributes(path)
       if not found then
-        complain(path, (why:gsub("^cannot obtain information from file '.-': ", "")))
+        complain(path, reason(why))
       elseif found.mode == "directory" then
         state.seen = { [found.dev .. ":" .. found.ino] = true }
         walk(path, nil, state)
@@ -111,14 +139,29 @@ function files.each(given, complain)
       end
     end
     for _, path in ipairs(given.paths) do take(path) end
-    if given.files_from then
-      local ok, next_line = pcall(lines, given.files_from, given.null)
-      if not ok then return complain(given.files_from, (tostring(next_line):gsub("^.-: ", ""))) end
-      for path in next_line do
-        if path ~= "" then take(path) end
+    if not given.files_from then return end
+    local file, why = io.stdin, nil
+    if given.files_from ~= "-" then file, why = io.open(given.files_from, "rb") end
+    if not file then return complain(given.files_from, reason(why)) end
+    local next_entry = entries(file, given.null)
+    local path
+    repeat
+      path, why = next_entry()
+      if path then
+        take(path)
+      elseif path == false then
+        coroutine.yield(false)
       end
-    end
+    until path == nil
+    if why then complain(given.files_from == "-" and "the list on stdin" or given.files_from, reason(why)) end
   end)
+  local ended = false
+  return function()
+    if ended then return nil end
+    local path, size = gives()
+    ended = path == nil
+    return path, size
+  end
 end
 
 return files

@@ -1,6 +1,7 @@
 --- The command line tool: reads what is wanted, runs the uploads, and says what came of them.
 -- SPDX-License-Identifier: MIT
 local args = require "loomta.cli.args"
+local config = require "loomta.config"
 local core = require "loomta.core"
 local errors = require "loomta.errors"
 local files = require "loomta.cli.files"
@@ -30,7 +31,7 @@ local function make_progress(given, mode)
   local style = given.progress == "none" and "none" or "plain"
   local interactive = columns and (os.getenv "TERM" or "dumb") ~= "dumb" and (os.getenv "CI" or "") == ""
   if given.progress == "auto" and not given.quiet and interactive then style = "terminal" end
-  if mode == "single" and style == "plain" then style = "none" end
+  if given.quiet or mode == "single" and style == "plain" and not given.verbose then style = "none" end
   return progress.new {
     mode = style,
     out = io.stderr,
@@ -84,12 +85,12 @@ end
 
 --- How many files and bytes there are, found out bit by bit beside the uploads; nil: a list tells only as it is read.
 local function counter(given, view)
-  if given.files_from or given.watch then return function() end end
+  if given.files_from or given.watch or view.mode ~= "terminal" then return function() end end
   local each = files.each(given, function() end)
   local count, bytes = 0, 0
   return function()
     for _ = 1, count_at_once do
-      if not each then return end
+      if not each then break end
       local path, size = each()
       if path then
         count, bytes = count + 1, bytes + size
@@ -129,7 +130,7 @@ local function request_source(given, view, out, watcher)
     local path = each()
     if not path then return path end
     local request = { file = path, fileName = given.name }
-    request.onProgress = function(sent, total) view:sent(path, path, sent, total) end
+    request.onProgress = function(sent, total) view:sent(request, path, sent, total) end
     if given.verbose then
       request.onRetry = function(err, attempt, delay_ms)
         local text = "retry     %s  attempt %d: %s; again in %.1f s"
@@ -148,7 +149,7 @@ local function obey(state, run, signals, view)
     if signals:count(name) > 0 then state.signal = state.signal or number end
   end
   if state.obeyed == 0 then
-    view:note("stopping: what is under way is finished; once more to cancel it")
+    view:note "stopping: the uploads under way are finished first; press again to cancel them"
     run:stop()
   end
   if count > 1 then run:close() end
@@ -157,7 +158,7 @@ end
 
 local function dry_run(given, client, out)
   for path in files.each(given, function(missing, why) out:absent(missing, why) end) do
-    out:would(path, client:preflight { file = path, fileName = given.name })
+    if path then out:would(path, client:preflight { file = path, fileName = given.name }) end
     if out.gone then return end
   end
 end
@@ -180,13 +181,13 @@ local function upload(given, client, out, view, folder_id)
       if not request then
         out:refuse(err)
       else
-        local outcome = out:add(request.file, media, err, info)
+        local outcome = out:add(request.file, media, err, info, request)
         if watcher and (outcome == "uploaded" or outcome == "skipped") then settle_source(given, request.file, view) end
       end
     end
     count_more()
     obey(state, run, signals, view)
-    if out.gone then run:close() end
+    if out.gone then run:stop() end -- nobody reads what comes of it; what is under way may still end well
     view:tick()
   until run:done()
   signals:restore()
@@ -197,13 +198,49 @@ local function upload(given, client, out, view, folder_id)
   return run.fatal, signal
 end
 
+--- Is a folder, or something in it, the other one?
+local function is_within(path, folder)
+  local wanted = lfs.attributes(folder)
+  while wanted do
+    local found = lfs.attributes(path)
+    if not found then return false end
+    if found.dev == wanted.dev and found.ino == wanted.ino then return true end
+    local above = lfs.attributes(path .. "/..")
+    if not above or above.dev == found.dev and above.ino == found.ino then return false end
+    path = path .. "/.."
+  end
+  return false
+end
+
+--- What the files that were named rule out.
+local function unfit(given)
+  if given.name and lfs.attributes(given.paths[1], "mode") == "directory" then return "--name is for one file, not a folder" end
+  local target = given.after and given.after.folder
+  if not target then return nil end
+  if lfs.attributes(target, "mode") ~= "directory" then return ("--after: there is no folder '%s'"):format(target) end
+  if is_within(target, given.watch) then
+    return "--after: files that are moved to within the watched folder would be uploaded again"
+  end
+end
+
+--- What is wrong with the key or the server's address, before anything else is done.
+local function check_key()
+  local found, err = config.find(false)
+  if found then
+    found.apiKey:close()
+  elseif err.code == "missing_api_key" then
+    err.message = err.message:gsub("give apiKey, ", "") -- which is for programs
+  end
+  return err
+end
+
 --- Runs the tool.
 ---@param words string[]
 ---@return integer status for os.exit
 function cli.main(words)
   local given, problem = args.parse(words)
   if not given then
-    say(problem .. "; try loomta-upload --help")
+    say(problem:gsub("%s*\n", "; ") .. "; try loomta-upload --help")
     return 2
   elseif given.version then
     print(args.version)
@@ -213,18 +250,21 @@ function cli.main(words)
     return 0
   end
   local mode = given.json and "json" or is_single(given) and "single" or "list"
-  if given.name and #given.paths ~= 1 then
-    say "--name is for one file; try loomta-upload --help"
+  problem = unfit(given)
+  if problem then
+    say(problem .. "; try loomta-upload --help")
     return 2
   end
   local view = make_progress(given, mode)
-  local out = report.new { mode = mode, quiet = given.quiet, verbose = given.verbose, out = io.stdout, progress = view }
+  local out = report.new { mode = mode, quiet = given.quiet, verbose = given.verbose, out = io.stdout, progress = view,
+    shared = view.mode == "terminal" and core.terminal(1) ~= nil }
   if given.verbose then view:note(("%s, libcurl %s, %s"):format(args.version, core.libcurlVersion(), _VERSION)) end
 
   local began = core.now()
   local client, err = loomta.new {}
+  if client and not given.dry_run then err = check_key() end
   local fatal, signal, folder_id
-  if not client then
+  if err then
     out:refuse(err)
   elseif given.dry_run then
     dry_run(given, client, out)
@@ -237,6 +277,9 @@ function cli.main(words)
     else
       fatal, signal = upload(given, client, out, view, folder_id)
     end
+  end
+  if out:isEmpty() and not (given.watch or signal) then
+    out:absent(given.files_from == "-" and "stdin" or given.paths[1] or given.files_from, "nothing to upload")
   end
   view:close()
   local status = out:status(fatal, signal)

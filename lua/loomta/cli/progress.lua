@@ -16,6 +16,10 @@ local progress = {}
 ---@field private size fun(): integer?, integer?
 ---@field private now fun(): number
 ---@field private active table[] { key, name, sent, total, began }, in the order of their start
+---@field private moved number the bytes that went out, what was sent again included
+---@field private spared number the bytes of failed files that will not go out
+---@field private unsent integer files that ended without a byte sent: their sizes are not known here
+---@field private block string? the lines that stand there now
 ---@field private drawn integer[] the columns of each line that stands there now
 local Progress = {}
 Progress.__index = Progress
@@ -26,7 +30,8 @@ function progress.new(given)
   local self = setmetatable(given, Progress)
   self.active, self.byKey, self.drawn = {}, {}, {}
   self.files, self.sentDone, self.began = 0, 0, self.now()
-  self.rate, self.ratedAt, self.ratedBytes = 0, self.began, 0
+  self.rate, self.ratedAt, self.ratedMoved = 0, self.began, 0
+  self.moved, self.spared, self.unsent = 0, 0, 0
   return self
 end
 
@@ -34,6 +39,8 @@ end
 ---@param files integer
 ---@param bytes number?
 function Progress:total(files, bytes) self.knownFiles, self.knownBytes = files, bytes end
+
+local function clean(text) return report.plain((report.utf8(text))) end
 
 --- A file is under way.
 ---@param key any
@@ -44,10 +51,11 @@ function Progress:sent(key, name, sent, total)
   if self.mode ~= "terminal" then return end
   local item = self.byKey[key]
   if not item then
-    item = { key = key, name = report.plain((report.utf8(name))), began = self.now() }
+    item = { key = key, name = clean(name), began = self.now(), sent = 0 }
     self.byKey[key] = item
     self.active[#self.active + 1] = item
   end
+  self.moved = self.moved + math.max(0, sent - item.sent) -- a retry begins at 0 again
   item.sent, item.total = sent, total
 end
 
@@ -79,15 +87,23 @@ local function line_of(item, columns, now)
   return width.pad(width.tail(item.name, room), room) .. bar .. figures
 end
 
+--- The bytes that go out in all, by what is known; nil: nothing is. Files of which nothing was sent count as average ones.
+local function due_bytes(state)
+  if not state.knownBytes then return nil end
+  local average = state.knownBytes / math.max(state.knownFiles or 1, 1)
+  return math.max(state.knownBytes - (state.spared or 0) - (state.unsent or 0) * average, state.bytes)
+end
+
 --- The line about all of them.
 local function total_line(state, columns, now)
   local text = ("%d"):format(state.files)
   if state.knownFiles then text = ("%d/%d"):format(state.files, math.max(state.knownFiles, state.files)) end
   text = ("%s files  %s"):format(text, report.size(state.bytes))
-  if state.knownBytes then text = ("%s/%s"):format(text, report.size(math.max(state.knownBytes, state.bytes))) end
+  local due = due_bytes(state)
+  if due then text = ("%s/%s"):format(text, report.size(due)) end
   text = ("%s  %s/s"):format(text, report.size(state.rate))
-  if state.knownBytes and state.rate > 0 and state.knownBytes > state.bytes then
-    text = ("%s  %s left"):format(text, time((state.knownBytes - state.bytes) / state.rate * 1000))
+  if due and state.rate > 0 and due > state.bytes then
+    text = ("%s  %s left"):format(text, time((due - state.bytes) / state.rate * 1000))
   else
     text = ("%s  %s"):format(text, time(now - state.began))
   end
@@ -95,17 +111,21 @@ local function total_line(state, columns, now)
 end
 
 --- The lines of the block. Pure.
----@param state table files, knownFiles, bytes, knownBytes, rate, began; active: list of { name, sent, total, began }
+---@param state table files, knownFiles, bytes, knownBytes, spared, unsent, rate, began; active: list of { name, sent,
+---total, began }
 ---@param columns integer
 ---@param rows integer
 ---@param now number
 ---@return string[]
 function progress.frame(state, columns, rows, now)
   local lines = {}
-  local room = math.max(rows - 2, 1) -- the total and the line below
-  local shown = #state.active > room and room - 1 or #state.active
+  if rows < 2 then return lines end
+  local room = rows - 2 -- the total and the line below
+  local shown = #state.active > room and math.max(room - 1, 0) or #state.active
   for at = 1, shown do lines[at] = line_of(state.active[at], columns, now) end
-  if shown < #state.active then lines[shown + 1] = width.tail(("… and %d more"):format(#state.active - shown), columns - 1) end
+  if shown < #state.active and room > 0 then
+    lines[shown + 1] = width.tail(("… and %d more"):format(#state.active - shown), columns - 1)
+  end
   lines[#lines + 1] = total_line(state, columns, now)
   return lines
 end
@@ -124,38 +144,47 @@ local function bytes_sent(self)
   return bytes
 end
 
-local function measure(self, now, bytes)
+local function measure(self, now)
   local elapsed = now - self.ratedAt
   if elapsed < redraw_ms then return end
-  local current = (bytes - self.ratedBytes) / elapsed * 1000
+  local current = (self.moved - self.ratedMoved) / elapsed * 1000
   local weight = self.rate == 0 and 1 or math.min(1, elapsed / smoothing_ms)
-  self.rate = math.max(0, self.rate + (current - self.rate) * weight)
-  self.ratedAt, self.ratedBytes = now, bytes
+  self.rate = self.rate + (current - self.rate) * weight
+  self.ratedAt, self.ratedMoved = now, self.moved
 end
 
---- Writes lines that stay, and the block below them, at once.
+--- Makes the block.
+local function compose(self, columns, rows, now)
+  measure(self, now)
+  self.bytes = bytes_sent(self)
+  self.drawn = {}
+  local pieces = {}
+  for at, line in ipairs(progress.frame(self, columns, rows, now)) do
+    self.drawn[at] = width.of(line)
+    pieces[at] = line .. "\27[K\n"
+  end
+  self.block = table.concat(pieces)
+  self.drawnAt, self.columns, self.rows = now, columns, rows
+end
+
+--- Writes lines that stay, and the block below them, at once. Many small files end in a moment: the block is then as it was.
 local function draw(self, staying)
   local columns, rows = self.size()
   if not columns then columns, rows = 80, 24 end
   local now = self.now()
-  local bytes = bytes_sent(self)
-  measure(self, now, bytes)
-  self.bytes = bytes
   local pieces = { "\27[?2026h", rewind(self.drawn, columns) } -- drawn by the terminal as one, where it knows how
-  for _, line in ipairs(staying) do pieces[#pieces + 1] = line .. "\27[K\n" end
-  self.drawn = {}
-  for at, line in ipairs(progress.frame(self, columns, rows, now)) do
-    self.drawn[at] = width.of(line)
-    pieces[#pieces + 1] = line .. "\27[K\n"
-  end
-  pieces[#pieces + 1] = "\27[J\27[?2026l"
+  -- A line that stays may fill its last row: erasing behind it would take its last character.
+  if #staying > 0 then pieces[#pieces + 1] = "\27[J" .. table.concat(staying, "\n") .. "\n" end
+  local recent = self.block and columns == self.columns and rows == self.rows and now - self.drawnAt < redraw_ms
+  if not (recent and #staying > 0) then compose(self, columns, rows, now) end
+  pieces[#pieces + 1] = self.block .. "\27[J\27[?2026l"
   self.out:write(table.concat(pieces))
   self.out:flush()
-  self.drawnAt, self.columns, self.rows = now, columns, rows
 end
 
 local function keep(self, text, problem)
   if self.mode == "none" and not problem then return end
+  text = report.utf8(text):gsub("[%z\1-\8\10-\31\127]", "?"):gsub("\194[\128-\159]", "?") -- a tab is welcome
   if self.mode == "terminal" then
     if problem and self.color then text = "\27[31m" .. text .. "\27[0m" end
     return draw(self, { text })
@@ -173,6 +202,7 @@ function Progress:finished(key, text, problem)
   local item = self.byKey[key]
   if item then
     self.sentDone = self.sentDone + item.sent
+    if item.total then self.spared = self.spared + math.max(0, item.total - item.sent) end
     self.byKey[key] = nil
     for at, other in ipairs(self.active) do
       if other == item then
@@ -180,6 +210,8 @@ function Progress:finished(key, text, problem)
         break
       end
     end
+  else
+    self.unsent = self.unsent + 1
   end
   if text then keep(self, text, problem) end
 end
@@ -199,12 +231,13 @@ end
 
 --- Takes the block away.
 function Progress:close()
-  if self.mode ~= "terminal" or #self.drawn == 0 then return end
+  if self.mode ~= "terminal" then return end
+  self.mode = "plain"
+  if #self.drawn == 0 then return end
   local columns = self.size()
-  self.out:write(rewind(self.drawn, columns or 80), "\27[J")
+  self.out:write(rewind(self.drawn, columns or 80) .. "\27[J")
   self.out:flush()
   self.drawn = {}
-  self.mode = "plain"
 end
 
 return progress

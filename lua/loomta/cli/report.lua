@@ -12,6 +12,7 @@ local report = {}
 ---@field private mode "json"|"single"|"list"
 ---@field private quiet boolean?
 ---@field private verbose boolean?
+---@field private shared boolean? stdout is the terminal on which the progress is drawn: what is printed goes through that
 ---@field private bytes integer of what was uploaded
 ---@field private missing integer named files and folders that are not there
 ---@field private lasting integer failures that calling again does not help
@@ -39,10 +40,19 @@ function report.size(bytes)
   return (unit == 1 and "%.0f %s" or "%.1f %s"):format(bytes, units[unit])
 end
 
---- A text for a terminal or a log: no control characters.
+local escapes = { ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
+
+local function escape(sequence)
+  return escapes[sequence] or sequence:gsub(".", function(byte) return ("\\x%02x"):format(byte:byte()) end)
+end
+
+--- A text for one line of a terminal or a log: control characters, and what turns the direction of text, as \n or \x1b.
 ---@param text string
 ---@return string
-function report.plain(text) return (tostring(text):gsub("[%c\127]", "?"):gsub("\194[\128-\159]", "?")) end
+function report.plain(text)
+  text = tostring(text):gsub("%c", escape):gsub("\194[\128-\159]", escape)
+  return (text:gsub("\226\128[\142\143\170-\174]", escape):gsub("\226\129[\166-\169]", escape))
+end
 
 --- The length of the UTF-8 sequence at `at`; nil: there is none.
 local function sequence(text, at)
@@ -50,7 +60,7 @@ local function sequence(text, at)
   if first < 0x80 then return 1 end
   if first < 0xC2 or first > 0xF4 then return nil end
   local length = first < 0xE0 and 2 or first < 0xF0 and 3 or 4
-  if not not text:find("^" .. ("[\128-\191]"):rep(length - 1), at + 1) then return nil end
+  if not text:find("^" .. ("[\128-\191]"):rep(length - 1), at + 1) then return nil end
   local second = text:byte(at + 1)
   if first == 0xE0 and second < 0xA0 or first == 0xED and second > 0x9F then return nil end
   if first == 0xF0 and second < 0x90 or first == 0xF4 and second > 0x8F then return nil end
@@ -72,6 +82,35 @@ function report.utf8(text)
   return table.concat(pieces), changed
 end
 
+local rank = {}
+for place, name in ipairs {
+  "type", "file", "fileBytes", "size", "fileName", "mimeType", "media", "error", "info", -- a line's
+  "code", "message", "kind", "status", "retryable", "possiblyStored", "attempts", -- an error's
+} do rank[name] = place end
+
+local function before(a, b)
+  local first, second = rank[a] or math.huge, rank[b] or math.huge
+  if first ~= second then return first < second end
+  return a < b
+end
+
+--- A value as JSON, for people too: what matters stands first, and addresses have no escaped slashes as cjson's have.
+local function encode(value)
+  if type(value) ~= "table" or next(value) == nil then
+    local text = report.utf8(json.encode(value))
+    return (text:gsub("\\(.)", function(character) return character == "/" and "/" or nil end))
+  end
+  local pieces = {}
+  if value[1] ~= nil then
+    for at, item in ipairs(value) do pieces[at] = encode(item) end
+    return "[" .. table.concat(pieces, ",") .. "]"
+  end
+  for name in pairs(value) do pieces[#pieces + 1] = name end
+  table.sort(pieces, before)
+  for at, name in ipairs(pieces) do pieces[at] = encode(name) .. ":" .. encode(value[name]) end
+  return "{" .. table.concat(pieces, ",") .. "}"
+end
+
 --- Prints one JSON object. A path is not always UTF-8, which JSON has to be: then its bytes are there in hexadecimal.
 local function print_json(self, object)
   if object.file then
@@ -79,12 +118,21 @@ local function print_json(self, object)
     if changed then object.fileBytes = object.file:gsub(".", function(byte) return ("%02x"):format(byte:byte()) end) end
     object.file = clean
   end
-  self:print(report.utf8(json.encode(object)))
+  self:print(encode(object))
+end
+
+--- A failure as Loomta's own tool prints it.
+local function say_error(self, code, message)
+  self.progress:note(('{"error":{"code":%s,"message":%s}}'):format(encode(code), encode(message)), true)
 end
 
 --- Prints a line of data; whoever reads them may have gone.
 function Report:print(line)
-  if not (self.out:write(line, "\n") and self.out:flush()) then self.gone = true end
+  if self.shared then
+    self.progress:note(line)
+  elseif not (self.out:write(line, "\n") and self.out:flush()) then
+    self.gone = true
+  end
 end
 
 local function error_of(err)
@@ -125,29 +173,36 @@ end
 ---@param media loomta.Media|false
 ---@param err loomta.Error?
 ---@param info loomta.Info
+---@param key any what the progress knows it by
 ---@return string outcome
-function Report:add(file, media, err, info)
+function Report:add(file, media, err, info, key)
   local outcome = outcome_of(media, err, info)
   self.counts[outcome] = self.counts[outcome] + 1
   if outcome == "uploaded" then self.bytes = self.bytes + (info.totalBytes or 0) end
   if outcome == "refused" or outcome == "failed" and not err.retryable then self.lasting = self.lasting + 1 end
-  local problem = err ~= nil
   if self.mode == "json" then
-    print_json(self, { type = outcome, file = file, media = media or nil, error = err and error_of(err), info = info })
+    print_json(self, {
+      type = outcome, file = file, size = info.totalBytes or (media and media.size) or nil, media = media or nil,
+      error = err and error_of(err), info = info,
+    })
   elseif self.mode == "single" and media then
-    self:print(report.utf8(json.encode(media)))
+    self:print(encode(media))
   elseif self.mode == "list" and media then
-    self:print(media.id .. "\t" .. file)
+    self:print(media.id .. "\t" .. report.plain(file))
   end
-  if self.mode == "single" then
-    self.progress:finished(file)
-    if err then
-      self.progress:note((report.utf8(json.encode { error = { code = err.code, message = err.message } })), true)
-    end
+  if self.mode == "single" and err then
+    self.progress:finished(key)
+    say_error(self, err.code, err.message)
   else
-    local said = problem and not (outcome == "notStarted" and not self.verbose) or not self.quiet and outcome ~= "notStarted"
-    said = said and not (outcome == "skipped" and not self.verbose)
-    self.progress:finished(file, said and line_of(self, outcome, file, media, err, info) or nil, problem)
+    local said
+    if outcome == "uploaded" then
+      said = self.verbose or not (self.quiet or self.shared or self.mode == "single")
+    elseif outcome == "skipped" or outcome == "notStarted" then
+      said = self.verbose
+    else
+      said = true
+    end
+    self.progress:finished(key, said and line_of(self, outcome, file, media, err, info) or nil, err ~= nil)
   end
   return outcome
 end
@@ -165,7 +220,7 @@ function Report:would(file, described, err)
     })
   end
   if err then return self.progress:note(("refused   %s  %s"):format(report.plain(file), tostring(err)), true) end
-  self:print(("%s\t%.0f\t%s"):format(described.mimeType, described.size or 0, file))
+  self:print(("%s\t%.0f\t%s"):format(described.mimeType, described.size or 0, report.plain(file)))
 end
 
 --- A named file or folder cannot be had.
@@ -176,10 +231,7 @@ function Report:absent(path, why, code)
   self.missing = self.missing + 1
   code = code or "file_read_failed"
   if self.mode == "json" then print_json(self, { type = "missing", file = path, error = { code = code, message = why } }) end
-  if self.mode == "single" then
-    local text = report.utf8(json.encode { error = { code = code, message = ("%s: %s"):format(path, why) } })
-    return self.progress:note((text), true)
-  end
+  if self.mode == "single" then return say_error(self, code, ("%s: %s"):format(path, why)) end
   self.progress:note(("missing   %s  %s"):format(report.plain(path), why), true)
 end
 
@@ -189,7 +241,7 @@ function Report:refuse(err)
   if self.mode == "json" then
     print_json(self, { type = "error", error = error_of(err) })
   elseif self.mode == "single" then
-    return self.progress:note((report.utf8(json.encode { error = { code = err.code, message = err.message } })), true)
+    return say_error(self, err.code, err.message)
   end
   self.progress:note(report.plain("loomta-upload: " .. tostring(err)), true)
 end
@@ -197,7 +249,16 @@ end
 local function status_of_refusal(err)
   if err.kind == "auth" then return 3 end
   if err.code == "invalid_option" then return 2 end
-  return 7
+  if err.retryable or err.code == "journal_locked" then return 5 end
+  return 1
+end
+
+--- Was there anything at all to be looked at?
+function Report:isEmpty()
+  for _, count in pairs(self.counts) do
+    if count > 0 then return false end
+  end
+  return self.missing == 0 and not self.refusal
 end
 
 --- The worst that happened decides.
@@ -211,10 +272,9 @@ function Report:status(fatal, signal)
   if fatal and fatal.kind == "auth" and counts.uploaded == 0 then return 3 end
   if fatal then return 7 end
   if counts.unknown > 0 then return 6 end
-  if self.lasting > 0 then return 1 end
+  if self.lasting > 0 or self.gone then return 1 end
   if self.missing > 0 then return 4 end
-  if counts.failed > 0 then return 5 end
-  return self.gone and 1 or 0
+  return counts.failed > 0 and 5 or 0
 end
 
 local shown = {
@@ -227,12 +287,12 @@ local shown = {
 ---@param duration_ms number
 function Report:summarize(status, duration_ms)
   if self.mode == "json" then
-    local line = { type = "summary", exitCode = status, bytes = self.bytes, durationMs = math.floor(duration_ms) }
-    line.missing = self.missing
-    for outcome, count in pairs(self.counts) do line[outcome] = count end
-    return self:print(json.encode(line))
+    local fields = { '"type":"summary"' }
+    for _, pair in ipairs(shown) do fields[#fields + 1] = ('"%s":%d'):format(pair[1], self.counts[pair[1]]) end
+    return self:print(("{%s,\"missing\":%d,\"bytes\":%.0f,\"durationMs\":%.0f,\"exitCode\":%d}"):format(
+      table.concat(fields, ","), self.missing, self.bytes, duration_ms, status))
   end
-  if self.mode == "single" or self.quiet then return end
+  if self.mode == "single" or self.quiet or self.refusal then return end
   local words_said = {}
   for _, pair in ipairs(shown) do
     local count = self.counts[pair[1]]

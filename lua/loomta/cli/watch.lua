@@ -4,6 +4,8 @@ local lfs = require "lfs"
 
 local rescan_ms = 60000 -- with events: they can be lost
 local settle_ms = 2000
+local together_ms = 50 -- several changes come together
+local rest = 10 -- times as long as a look took: a large tree must not keep the processor busy
 
 local watch = {}
 
@@ -14,9 +16,11 @@ local watch = {}
 ---@field private settleMs number
 ---@field private now fun(): number
 ---@field private known table<string, table> by path: { size, modified, since, given, scan }
----@field private ready string[] to be given, in order
+---@field private ready table a queue of paths to be given: first, last, and by number
 ---@field private scan integer how many there were
 ---@field private dueAt number when to look next
+---@field private notBefore number when to look next at the earliest, whatever happens
+---@field private handles table<string, table> by folder: { handle, id, scan }
 local Watch = {}
 Watch.__index = Watch
 
@@ -25,31 +29,53 @@ local function luv()
   return ok and uv or nil
 end
 
---- Hears of changes in one folder; false: the system has no more watches.
+local function deafen(self, folder)
+  local known = self.handles[folder]
+  self.handles[folder] = nil
+  if not known.handle:is_closing() then known.handle:close() end
+end
+
+--- From now on by polling alone.
+local function give_up_events(self)
+  self.kind = "polling"
+  self.dueAt = math.min(self.dueAt, self.now())
+  for folder in pairs(self.handles) do deafen(self, folder) end
+  self.uv.run "nowait"
+end
+
+--- Hears of changes in one folder.
 local function listen(self, folder)
-  if self.kind ~= "inotify" or self.handles[folder] then return end
-  local uv = self.uv
-  local handle = uv.new_fs_event()
-  local ok = handle and handle:start(folder, {}, function(err)
-    if err then
-      self.kind = "polling"
-    else
-      self.dueAt = math.min(self.dueAt, self.now() + 50) -- several changes come together
-    end
-  end)
-  if not ok then
-    if handle then handle:close() end
-    self.kind = "polling"
+  if self.kind ~= "inotify" then return end
+  local found = lfs.attributes(folder)
+  local id = found and found.dev .. ":" .. found.ino
+  local known = self.handles[folder]
+  if known and known.id == id then
+    known.scan = self.scan
     return
   end
-  self.handles[folder] = handle
+  if known then deafen(self, folder) end -- another folder has its place
+  local handle = self.uv.new_fs_event()
+  local ok = handle and handle:start(folder, {}, function(err)
+    if err then self.failed = true end
+    self.dueAt = math.min(self.dueAt, math.max(self.now() + together_ms, self.notBefore))
+  end)
+  if ok then
+    self.handles[folder] = { handle = handle, id = id, scan = self.scan }
+    return
+  end
+  if handle then handle:close() end
+  if lfs.attributes(folder, "mode") then self.failed = true end -- else it is just gone
+end
+
+local function is_same(known, found)
+  return found.mode == "file" and known.size == found.size and known.modified == found.modification
 end
 
 --- Looks at one file; says whether it is still to be waited for.
 local function look(self, path, found)
   local known = self.known[path]
   local now = self.now()
-  if not known or known.size ~= found.size or known.modified ~= found.modification then
+  if not known or not is_same(known, found) then
     known = { size = found.size, modified = found.modification, since = now }
     self.known[path] = known
   end
@@ -57,7 +83,8 @@ local function look(self, path, found)
   if known.given then return false end
   if now - known.since >= self.settleMs then
     known.given = true
-    self.ready[#self.ready + 1] = path
+    self.ready.last = self.ready.last + 1
+    self.ready[self.ready.last] = path
     return false
   end
   return true
@@ -82,14 +109,19 @@ end
 
 --- Looks at everything.
 local function rescan(self)
+  local began = self.now()
   self.scan = self.scan + 1
   local pending = visit(self, self.folder)
   for path, known in pairs(self.known) do
     if known.scan ~= self.scan then self.known[path] = nil end
   end
-  local wait_ms = self.settleMs / 2
-  if not pending and self.kind == "inotify" then wait_ms = rescan_ms end
-  self.dueAt = self.now() + wait_ms
+  for folder, known in pairs(self.handles) do
+    if known.scan ~= self.scan then deafen(self, folder) end
+  end
+  local now = self.now()
+  local rest_ms = rest * (now - began)
+  self.notBefore = now + math.max(self.settleMs / 4, rest_ms)
+  self.dueAt = now + (not pending and self.kind == "inotify" and rescan_ms or math.max(self.settleMs / 2, rest_ms))
 end
 
 --- Begins to watch.
@@ -103,10 +135,11 @@ function watch.new(given)
   local self = setmetatable({
     folder = (given.folder:gsub("(.)/+$", "%1")),
     accept = given.accept, now = given.now, settleMs = given.settleMs or settle_ms,
-    known = {}, ready = {}, scan = 0, dueAt = given.now(), handles = {}, uv = luv(),
+    known = {}, ready = { first = 1, last = 0 }, scan = 0, dueAt = given.now(), notBefore = given.now(), handles = {}, uv = luv(),
   }, Watch)
   self.kind = self.uv and "inotify" or "polling"
   listen(self, self.folder)
+  if self.failed then give_up_events(self) end
   return self
 end
 
@@ -114,19 +147,24 @@ end
 ---@return string?
 function Watch:next()
   if self.kind == "inotify" then self.uv.run "nowait" end
-  if #self.ready == 0 and self.now() >= self.dueAt then rescan(self) end
-  while #self.ready > 0 do
-    local path = table.remove(self.ready, 1)
-    if lfs.symlinkattributes(path, "mode") == "file" then return path end
+  if self.failed and self.kind == "inotify" then give_up_events(self) end
+  local ready = self.ready
+  if ready.first > ready.last and self.now() >= self.dueAt then rescan(self) end
+  while ready.first <= ready.last do
+    local path = ready[ready.first]
+    ready[ready.first] = nil
+    ready.first = ready.first + 1
+    local known, found = self.known[path], lfs.symlinkattributes(path)
+    if known and found and is_same(known, found) then return path end
+    -- It changed while it was in the queue: it has to settle anew.
+    self.known[path] = nil
+    self.dueAt = math.min(self.dueAt, self.now() + self.settleMs / 2)
   end
 end
 
 --- Stops watching.
 function Watch:close()
-  for _, handle in pairs(self.handles) do
-    if not handle:is_closing() then handle:close() end
-  end
-  self.handles = {}
+  for folder in pairs(self.handles) do deafen(self, folder) end
   if self.uv then self.uv.run "nowait" end
 end
 
