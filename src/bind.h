@@ -71,6 +71,7 @@ int loomta_lua_terminal(lua_State *L);
 int loomta_lua_classify(lua_State *L);
 int loomta_lua_retry_delay(lua_State *L);
 int loomta_lua_parse_retry_after(lua_State *L);
+int loomta_lua_pace(lua_State *L);
 
 /* Each registers its types once a Lua state. */
 void loomta_lua_secret_register(lua_State *L);

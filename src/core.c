@@ -69,6 +69,7 @@ int luaopen_loomta_core(lua_State *L)
         {"classify", loomta_lua_classify},
         {"retryDelay", loomta_lua_retry_delay},
         {"parseRetryAfter", loomta_lua_parse_retry_after},
+        {"pace", loomta_lua_pace},
         {"libcurlVersion", libcurl_version},
         {"token", token},
         {"now", now},

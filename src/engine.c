@@ -6,6 +6,7 @@
 #include "lane.h"
 #include "mailbox.h"
 #include "sigpipe.h"
+#include "timers.h"
 
 #include <limits.h>
 #include <stdatomic.h>
@@ -122,7 +123,7 @@ static void abandon(struct loomta_engine *engine, struct loomta_job *job)
     finish(engine, job);
 }
 
-static void begin_attempt(struct loomta_engine *engine, struct loomta_job *job)
+void loomta_engine_begin_attempt(struct loomta_engine *engine, struct loomta_job *job)
 {
     bool begun = loomta_job_begin(job, !ignores_expect(engine, job), buffer_bytes / engine->count);
 
@@ -136,19 +137,11 @@ static void begin_attempt(struct loomta_engine *engine, struct loomta_job *job)
         finish(engine, job);
 }
 
-/* Nothing is under way: what the last attempt left behind is not how this one ends. */
-static void forget_attempt(struct loomta_job *job)
-{
-    job->transfer.answer.status = 0;
-    job->transfer.body.complete = false;
-}
-
-static void end_attempt(struct loomta_engine *engine, struct loomta_job *job, CURLcode result, enum loomta_abort abort)
+void loomta_engine_end_attempt(struct loomta_engine *engine, struct loomta_job *job, CURLcode result,
+                               enum loomta_abort abort)
 {
     const struct loomta_transfer *transfer = &job->transfer;
 
-    if (job->state != LOOMTA_JOB_RUNNING)
-        forget_attempt(job);
     if (transfer->expect_sent && !transfer->answer.continue_seen && transfer->body.complete &&
         transfer->answer.status > 0)
         snprintf(engine->ignores_expect, sizeof engine->ignores_expect, "%s", job->request->url);
@@ -161,20 +154,20 @@ static void end_attempt(struct loomta_engine *engine, struct loomta_job *job, CU
         report(job);
 }
 
-/* The job is under way from here on, also while it waits for `delay_ms`. */
+/* The job is under way from here on, also while it waits for `delay_ms` or for what holds its lane. */
 static void start(struct loomta_engine *engine, struct loomta_job *job)
 {
-    int64_t at_us = job->delay_ms > 0 ? loomta_now_us() + job->delay_ms * 1000 : 0;
+    int64_t now_us = loomta_now_us(), at_us = now_us + job->delay_ms * 1000;
 
     if (job->lane && job->lane->pace.held_until_us > at_us)
         at_us = job->lane->pace.held_until_us;
     link_job(engine, job);
-    if (at_us > loomta_now_us()) {
+    if (at_us > now_us) {
         job->state = LOOMTA_JOB_WAITING;
         job->retry_at_us = at_us;
         loomta_job_publish(job);
     } else {
-        begin_attempt(engine, job);
+        loomta_engine_begin_attempt(engine, job);
     }
 }
 
@@ -193,8 +186,7 @@ static void start_next(struct loomta_engine *engine, struct loomta_lane *lane)
     lane->starting = false;
 }
 
-/* Ends a job that has not had its turn. It is out of its lane. */
-static void end_queued(struct loomta_job *job, enum loomta_abort abort)
+void loomta_engine_end_queued(struct loomta_job *job, enum loomta_abort abort)
 {
     loomta_job_end_attempt(job, CURLE_OK, abort);
     dismiss(job);
@@ -206,7 +198,7 @@ void loomta_engine_submit(struct loomta_engine *engine, struct loomta_job *job)
     job->engine = engine;
     job->submitted_us = loomta_now_us();
     if (job->mailbox && job->mailbox->lane.closed) {
-        end_queued(job, LOOMTA_ABORT_CANCELED);
+        loomta_engine_end_queued(job, LOOMTA_ABORT_CANCELED);
     } else if (job->mailbox && !job->urgent) {
         job->lane = &job->mailbox->lane;
         loomta_lane_push(job->lane, job);
@@ -214,54 +206,6 @@ void loomta_engine_submit(struct loomta_engine *engine, struct loomta_job *job)
     } else {
         start(engine, job);
     }
-}
-
-static bool end_overdue(struct loomta_lane *lane, int64_t now_us)
-{
-    struct loomta_job *job = loomta_lane_take_overdue(lane, now_us);
-    bool any = job != NULL;
-
-    while (job) {
-        struct loomta_job *next = job->next;
-        job->next = NULL;
-        end_queued(job, LOOMTA_ABORT_DEADLINE);
-        job = next;
-    }
-    return any;
-}
-
-/* Ends what is overdue and begins what has waited long enough; says whether it did either. */
-static bool run_timers(struct loomta_engine *engine)
-{
-    int64_t now_us = loomta_now_us();
-    bool changed = false;
-
-    for (struct loomta_job *job = engine->jobs, *next; job; job = next) {
-        enum loomta_abort abort = loomta_job_overdue(job, now_us);
-        /* Where jobs are queued, others of their lane are under way. */
-        if (job->lane)
-            changed |= end_overdue(job->lane, now_us);
-        next = job->next;
-        if (abort != LOOMTA_ABORT_NONE) {
-            end_attempt(engine, job, CURLE_OK, abort);
-            changed = true;
-        } else if (job->state == LOOMTA_JOB_WAITING && job->retry_at_us <= now_us) {
-            /* Another one was told meanwhile that all are to wait. */
-            if (job->lane && job->lane->pace.held_until_us > now_us) {
-                job->retry_at_us = job->lane->pace.held_until_us;
-                continue;
-            }
-            begin_attempt(engine, job);
-            changed = true;
-        } else if (job->state == LOOMTA_JOB_RUNNING && job->transfer.throttled_us > 0 &&
-                   job->transfer.throttled_us <= now_us) {
-            if (loomta_transfer_resume(&job->transfer) != CURLE_OK) {
-                end_attempt(engine, job, CURLE_OK, LOOMTA_ABORT_NO_MEMORY);
-                changed = true;
-            }
-        }
-    }
-    return changed;
 }
 
 static bool take_ended(struct loomta_engine *engine)
@@ -276,35 +220,10 @@ static bool take_ended(struct loomta_engine *engine)
         if (message->msg != CURLMSG_DONE)
             continue;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &job);
-        end_attempt(engine, job, result, LOOMTA_ABORT_NONE);
+        loomta_engine_end_attempt(engine, job, result, LOOMTA_ABORT_NONE);
         changed = true;
     }
     return changed;
-}
-
-static bool tell_news(struct loomta_engine *engine)
-{
-    int64_t now_us = loomta_now_us();
-    bool any = false;
-
-    for (struct loomta_job *job = engine->jobs; job; job = job->next)
-        if (loomta_job_has_news(job, now_us)) {
-            loomta_job_tell(job);
-            any = true;
-        }
-    return any;
-}
-
-static int64_t next_due_us(const struct loomta_engine *engine)
-{
-    int64_t due_us = INT64_MAX;
-
-    for (const struct loomta_job *job = engine->jobs; job; job = job->next) {
-        due_us = loomta_earlier(due_us, loomta_job_due_us(job));
-        if (job->lane && job->lane->due_us > 0)
-            due_us = loomta_earlier(due_us, job->lane->due_us);
-    }
-    return due_us;
 }
 
 static bool any_watched_ready(const struct loomta_engine *engine)
@@ -321,7 +240,7 @@ static bool fail_running(struct loomta_engine *engine)
     for (struct loomta_job *job = engine->jobs, *next; job; job = next) {
         next = job->next;
         if (job->state == LOOMTA_JOB_RUNNING)
-            end_attempt(engine, job, CURLE_OK, LOOMTA_ABORT_NO_MEMORY);
+            loomta_engine_end_attempt(engine, job, CURLE_OK, LOOMTA_ABORT_NO_MEMORY);
     }
     return true;
 }
@@ -344,12 +263,12 @@ bool loomta_engine_step(struct loomta_engine *engine, int timeout_ms)
         changed = take_ended(engine);
         if (performed != CURLM_OK)
             changed = fail_running(engine);
-        changed |= run_timers(engine);
-        changed |= tell_news(engine);
+        changed |= loomta_timers_run(engine, engine->jobs);
+        changed |= loomta_timers_tell(engine->jobs);
         if (changed)
             break;
 
-        int64_t now_us = loomta_now_us(), due_us = next_due_us(engine);
+        int64_t now_us = loomta_now_us(), due_us = loomta_timers_due_us(engine->jobs);
         if (now_us >= end_us)
             break;
         int64_t wait_us = (due_us < end_us ? due_us : end_us) - now_us;
@@ -387,7 +306,7 @@ void loomta_engine_resume(struct loomta_engine *engine, struct loomta_job *job)
     }
     loomta_sigpipe_block(&guard); /* libcurl may write at once */
     if (loomta_transfer_resume(&job->transfer) != CURLE_OK)
-        end_attempt(engine, job, CURLE_OK, LOOMTA_ABORT_NO_MEMORY);
+        loomta_engine_end_attempt(engine, job, CURLE_OK, LOOMTA_ABORT_NO_MEMORY);
     loomta_sigpipe_restore(&guard);
 }
 
@@ -403,11 +322,11 @@ void loomta_engine_cancel(struct loomta_engine *engine, struct loomta_job *job)
     }
     if (job->state == LOOMTA_JOB_QUEUED) {
         loomta_lane_remove(job->lane, job);
-        end_queued(job, LOOMTA_ABORT_CANCELED);
+        loomta_engine_end_queued(job, LOOMTA_ABORT_CANCELED);
         return;
     }
     loomta_sigpipe_block(&guard); /* closing a TLS connection writes */
-    end_attempt(engine, job, CURLE_OK, LOOMTA_ABORT_CANCELED);
+    loomta_engine_end_attempt(engine, job, CURLE_OK, LOOMTA_ABORT_CANCELED);
     loomta_sigpipe_restore(&guard);
 }
 
@@ -417,7 +336,7 @@ void loomta_engine_cancel_all(struct loomta_engine *engine, struct loomta_mailbo
 
     mailbox->lane.closed = true;
     while ((queued = loomta_lane_pop(&mailbox->lane)))
-        end_queued(queued, LOOMTA_ABORT_CANCELED);
+        loomta_engine_end_queued(queued, LOOMTA_ABORT_CANCELED);
     for (struct loomta_job *job = engine->jobs, *next; job; job = next) {
         next = job->next;
         if (job->mailbox == mailbox)

@@ -9,7 +9,6 @@
 #include "waiters.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 /* Below this a wasted body costs less than the round trip that asks first. */
@@ -157,47 +156,52 @@ bool loomta_job_begin(struct loomta_job *job, bool may_expect, int64_t buffer_by
     return true;
 }
 
-/* The wait before a retry, given those of the others in the lane. */
-static int64_t share_pace(struct loomta_job *job, const struct loomta_failure *failure, int64_t delay_ms,
-                          int64_t now_us)
+/* What the lane's other jobs share of this end. Gives the least wait in ms before this job's next attempt. */
+static int64_t share_pace(struct loomta_pace *pace, const struct loomta_job *job, int status,
+                          const struct loomta_failure *failure, double random, int64_t now_us)
 {
-    struct loomta_pace *pace = job->lane ? &job->lane->pace : NULL;
-    int64_t elapsed_ms = (now_us - job->began_us) / 1000;
+    int64_t wait_ms = failure->retry_after_ms;
 
-    if (!pace || !pace->shared)
-        return delay_ms;
-    if (!failure->code) {
-        loomta_pace_earn(pace);
-    } else if (failure->retry_after_ms >= 0) {
-        loomta_pace_hold(pace, failure->retry_after_ms, now_us);
-    } else if (strcmp(failure->kind, "rate_limit") == 0) {
-        loomta_pace_hold(pace, delay_ms > 0 ? delay_ms : 0, now_us);
-    } else if (delay_ms != LOOMTA_RETRY_STOP && !failure->without_expect) {
-        delay_ms += loomta_pace_retry_us(pace, now_us) / 1000;
-        if (job->policy.max_elapsed_ms > 0 && elapsed_ms + delay_ms > job->policy.max_elapsed_ms)
-            return LOOMTA_RETRY_STOP;
-    }
-    return delay_ms;
+    if (!failure->code && !job->safe)
+        loomta_pace_earn(pace, now_us);
+    if (status == 429 && wait_ms < 0)
+        wait_ms = loomta_retry_backoff(job->attempts, random);
+    if ((status == 429 || status == 503) && wait_ms >= 0)
+        loomta_pace_hold(pace, wait_ms, now_us);
+
+    int64_t least_ms = loomta_pace_held_ms(pace, now_us);
+    /* What a server asks for by itself is no extra burden on it. */
+    int64_t token_ms = failure->retry_after_ms < 0 ? loomta_pace_retry_ms(pace, now_us) : 0;
+    return least_ms > token_ms ? least_ms : token_ms;
 }
 
 void loomta_job_end_attempt(struct loomta_job *job, CURLcode result, enum loomta_abort abort)
 {
+    struct loomta_pace *pace = job->lane && job->lane->pace.shared ? &job->lane->pace : NULL;
     int64_t now_us = loomta_now_us(), delay_ms;
+    double random = loomta_random_unit();
 
     if (abort != LOOMTA_ABORT_NONE)
         job->transfer.abort = abort;
+    if (job->state == LOOMTA_JOB_WAITING) {
+        /* Nothing is under way: what the last attempt left behind is not how the job ends. */
+        job->transfer.answer.status = 0;
+        job->transfer.body.complete = false;
+    }
     struct loomta_end end = loomta_transfer_end(&job->transfer, result);
     struct loomta_failure failure = loomta_failure_classify(&end);
     job->without_expect = failure.without_expect;
+    int64_t least_ms = pace ? share_pace(pace, job, end.status, &failure, random, now_us) : 0;
     delay_ms = loomta_retry_delay(&job->policy, &failure, loomta_source_can_rewind(&job->transfer.body.source),
-                                  job->attempts, (now_us - job->began_us) / 1000, loomta_random_unit());
-    delay_ms = share_pace(job, &failure, delay_ms, now_us);
+                                  job->attempts, (now_us - job->began_us) / 1000, least_ms, random);
     /* A retry that would begin after the deadline is not worth the wait. */
     if (delay_ms == LOOMTA_RETRY_STOP || now_us + delay_ms * 1000 >= loomta_job_deadline_us(job)) {
         job->state = LOOMTA_JOB_DONE;
     } else {
         job->state = LOOMTA_JOB_WAITING;
         job->retry_at_us = now_us + delay_ms * 1000;
+        if (pace && failure.retry_after_ms < 0 && !failure.without_expect)
+            loomta_pace_take_retry(pace);
     }
     conclude(job, failure, result, now_us);
 }
@@ -231,7 +235,7 @@ static int64_t idle_at_us(const struct loomta_job *job)
     const struct loomta_transfer *transfer = &job->transfer;
     int64_t limit_us = job->idle_timeout_ms * 1000 + transfer->pace_us;
 
-    if (job->idle_timeout_ms == 0 || !transfer->connected || transfer->paused || transfer->throttled_us > 0)
+    if (job->idle_timeout_ms == 0 || !transfer->connected || transfer->paused || transfer->throttled_until_us > 0)
         return INT64_MAX;
     if (transfer->expect_sent && transfer->body.handed == 0)
         limit_us += LOOMTA_EXPECT_WAIT_MS * 1000; /* it is we who wait */
@@ -261,9 +265,8 @@ int64_t loomta_job_due_us(const struct loomta_job *job)
         return loomta_earlier(job->retry_at_us, deadline_us);
     if (job->state != LOOMTA_JOB_RUNNING)
         return INT64_MAX;
-    if (job->transfer.throttled_us > 0)
-        deadline_us = loomta_earlier(deadline_us, job->transfer.throttled_us);
-    return loomta_earlier(news_at_us(job), loomta_earlier(idle_at_us(job), deadline_us));
+    int64_t due_us = loomta_earlier(news_at_us(job), loomta_earlier(idle_at_us(job), deadline_us));
+    return job->transfer.throttled_until_us > 0 ? loomta_earlier(due_us, job->transfer.throttled_until_us) : due_us;
 }
 
 enum loomta_abort loomta_job_overdue(const struct loomta_job *job, int64_t now_us)

@@ -10,6 +10,9 @@
 
 static const char type_name[] = "loomta.mailbox";
 
+/* More than that is no limit. */
+static const lua_Number most_bytes_per_sec = 1e15;
+
 static struct loomta_mailbox *check_mailbox(lua_State *L)
 {
     struct loomta_mailbox **mailbox = luaL_checkudata(L, 1, type_name);
@@ -27,15 +30,17 @@ static bool is_foreign(const struct loomta_mailbox *mailbox)
  * is none. With the second, 0 or more, its jobs share a pace. */
 int loomta_lua_mailbox(lua_State *L)
 {
-    lua_Number limit = luaL_checknumber(L, 1), bytes_per_sec = luaL_optnumber(L, 2, -1);
-    struct loomta_mailbox **mailbox = loomta_new_userdata(L, sizeof(struct loomta_mailbox *));
+    lua_Number limit = luaL_checknumber(L, 1), bytes_per_sec = luaL_optnumber(L, 2, 0);
+    bool paced = !lua_isnoneornil(L, 2);
 
+    luaL_argcheck(L, bytes_per_sec >= 0, 2, "0 or more");
+    struct loomta_mailbox **mailbox = loomta_new_userdata(L, sizeof(struct loomta_mailbox *));
     *mailbox = NULL;
     luaL_getmetatable(L, type_name);
     lua_setmetatable(L, -2);
     *mailbox = loomta_mailbox_new(limit < INT_MAX ? (int)limit : INT_MAX);
-    if (*mailbox && bytes_per_sec >= 0)
-        loomta_mailbox_share_pace(*mailbox, (int64_t)bytes_per_sec);
+    if (*mailbox && paced)
+        loomta_mailbox_share_pace(*mailbox, bytes_per_sec < most_bytes_per_sec ? (int64_t)bytes_per_sec : 0);
     int error = *mailbox ? loomta_worker_join(*mailbox) : errno;
     if (error == 0)
         return 1;

@@ -1,7 +1,8 @@
-/* core.classify, core.retryDelay, core.parseRetryAfter: the pure decisions, laid open for specs.
+/* core.classify, core.retryDelay, core.parseRetryAfter, core.pace: the pure decisions, laid open for specs.
  * SPDX-License-Identifier: MIT */
 #include "bind.h"
 #include "failure.h"
+#include "pace.h"
 #include "retry.h"
 
 #include <string.h>
@@ -54,7 +55,7 @@ int loomta_lua_classify(lua_State *L)
     return 1;
 }
 
-/* retryDelay(failure, { maxRetries, maxElapsedMs, retryUnknown, canRewind, attempt, elapsedMs, random })
+/* retryDelay(failure, { maxRetries, maxElapsedMs, retryUnknown, canRewind, attempt, elapsedMs, leastMs, random })
  * → ms to wait | nil: stop */
 int loomta_lua_retry_delay(lua_State *L)
 {
@@ -71,9 +72,9 @@ int loomta_lua_retry_delay(lua_State *L)
         .retry_unknown = loomta_bind_boolean(L, 2, "retryUnknown"),
     };
     lua_getfield(L, 2, "random");
-    int64_t delay = loomta_retry_delay(&policy, &failure, loomta_bind_boolean(L, 2, "canRewind"),
-                                       (int)loomta_bind_integer(L, 2, "attempt", 1),
-                                       loomta_bind_integer(L, 2, "elapsedMs", 0), lua_tonumber(L, -1));
+    int64_t delay = loomta_retry_delay(
+        &policy, &failure, loomta_bind_boolean(L, 2, "canRewind"), (int)loomta_bind_integer(L, 2, "attempt", 1),
+        loomta_bind_integer(L, 2, "elapsedMs", 0), loomta_bind_integer(L, 2, "leastMs", 0), lua_tonumber(L, -1));
 
     if (delay == LOOMTA_RETRY_STOP)
         return 0;
@@ -92,4 +93,55 @@ int loomta_lua_parse_retry_after(lua_State *L)
         return 0;
     loomta_push_integer(L, delay);
     return 1;
+}
+
+/* pace(bytesPerSec, { { what, atMs, n }, … }) → for each step how many ms it has to wait from then on, and in a second
+ * array how many bytes it was promised. What: "hold" (n ms), "retry", "earn", "reserve" (n bytes), "return" (n bytes). */
+int loomta_lua_pace(lua_State *L)
+{
+    static const char *const names[] = {"hold", "retry", "earn", "reserve", "return", NULL};
+    struct loomta_pace pace;
+    int count;
+
+    loomta_pace_open(&pace, (int64_t)luaL_checknumber(L, 1), 0);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2);
+    lua_newtable(L);
+    lua_newtable(L);
+    count = (int)lua_rawlen(L, 2);
+    for (int i = 1; i <= count; i++) {
+        int64_t now_us, at_us, n, promised = 0;
+        lua_Number wait_ms = 0;
+        lua_rawgeti(L, 2, i);
+        for (int k = 1; k <= 3; k++)
+            lua_rawgeti(L, 5, k);
+        now_us = at_us = (int64_t)(luaL_checknumber(L, 7) * 1000);
+        n = (int64_t)lua_tonumber(L, 8);
+        switch (luaL_checkoption(L, 6, NULL, names)) {
+        case 0:
+            loomta_pace_hold(&pace, n, now_us);
+            wait_ms = (lua_Number)loomta_pace_held_ms(&pace, now_us);
+            break;
+        case 1:
+            wait_ms = (lua_Number)loomta_pace_retry_ms(&pace, now_us);
+            loomta_pace_take_retry(&pace);
+            break;
+        case 2:
+            loomta_pace_earn(&pace, now_us);
+            break;
+        case 3:
+            luaL_argcheck(L, pace.bytes_per_sec > 0, 1, "there is no limit");
+            promised = loomta_pace_reserve(&pace, n, now_us, &at_us);
+            wait_ms = (lua_Number)(at_us - now_us) / 1000;
+            break;
+        default:
+            loomta_pace_return(&pace, n);
+        }
+        lua_settop(L, 4);
+        lua_pushnumber(L, wait_ms);
+        lua_rawseti(L, 3, i);
+        loomta_push_integer(L, promised);
+        lua_rawseti(L, 4, i);
+    }
+    return 2;
 }

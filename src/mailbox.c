@@ -3,7 +3,6 @@
 #include "mailbox.h"
 
 #include "clock.h"
-
 #include "job.h"
 
 #include <poll.h>

@@ -10,7 +10,7 @@ enum {
     LONGEST_DELAY_MS = 30 * 1000,
 };
 
-static int64_t backoff(int attempt, double random)
+int64_t loomta_retry_backoff(int attempt, double random)
 {
     int64_t ceiling = FIRST_DELAY_MS;
 
@@ -22,7 +22,7 @@ static int64_t backoff(int attempt, double random)
 }
 
 int64_t loomta_retry_delay(const struct loomta_retry_policy *policy, const struct loomta_failure *failure,
-                           bool can_rewind, int attempt, int64_t elapsed_ms, double random)
+                           bool can_rewind, int attempt, int64_t elapsed_ms, int64_t least_ms, double random)
 {
     bool wanted = failure->retryable || (failure->unknown && policy->retry_unknown);
     int64_t delay;
@@ -37,7 +37,9 @@ int64_t loomta_retry_delay(const struct loomta_retry_policy *policy, const struc
     if (failure->retry_after_ms > LOOMTA_LONGEST_RETRY_AFTER_MS)
         return LOOMTA_RETRY_STOP;
 
-    delay = backoff(attempt, random);
+    delay = loomta_retry_backoff(attempt, random);
+    if (delay < least_ms)
+        delay = least_ms;
     if (delay < failure->retry_after_ms)
         delay = failure->retry_after_ms;
     if (policy->max_elapsed_ms > 0 && elapsed_ms + delay > policy->max_elapsed_ms)

@@ -21,9 +21,13 @@ struct loomta_retry_policy {
 #define LOOMTA_LONGEST_RETRY_AFTER_MS ((int64_t)120 * 1000)
 
 /* The wait in ms before attempt `attempt` + 1, or LOOMTA_RETRY_STOP. `attempt` counts from 1, `elapsed_ms` since the
- * first one began, `random` is in [0, 1). `can_rewind`: the body can be sent again. */
+ * first one began, `random` is in [0, 1). `can_rewind`: the body can be sent again. `least_ms`: others make it wait so long,
+ * unless it only drops Expect. */
 int64_t loomta_retry_delay(const struct loomta_retry_policy *policy, const struct loomta_failure *failure,
-                           bool can_rewind, int attempt, int64_t elapsed_ms, double random);
+                           bool can_rewind, int attempt, int64_t elapsed_ms, int64_t least_ms, double random);
+
+/* The wait before attempt `attempt` + 1 as far as only it counts, in ms. */
+int64_t loomta_retry_backoff(int attempt, double random);
 
 /* A Retry-After value (RFC 9110, 10.2.3: seconds or an HTTP date) in ms from `now`; -1 when it is neither. */
 int64_t loomta_retry_after_parse(const char *value, size_t length, time_t now);

@@ -38,25 +38,24 @@ bool loomta_transfer_global_init(void)
 
 /* --- callbacks: they run inside libcurl, on the thread of the engine's step ------------------------------------- */
 
-/* How many of `wanted` bytes the pace lets go now; 0: none, the transfer is to pause. */
-static size_t may_send(struct loomta_transfer *transfer, size_t wanted)
+/* How many of `wanted` bytes may be read now; 0: none, and the transfer is to pause. */
+static size_t may_read(struct loomta_transfer *transfer, size_t wanted)
 {
-    int64_t now_us = loomta_now_us();
+    int64_t now_us = loomta_now_us(), at_us = transfer->throttled_until_us;
 
     if (transfer->promised == 0)
-        transfer->promised = loomta_pace_reserve(transfer->pace, (int64_t)wanted, now_us, &transfer->throttled_us);
-    if (transfer->throttled_us > now_us)
+        transfer->promised = loomta_pace_reserve(transfer->pace, (int64_t)wanted, now_us, &at_us);
+    transfer->throttled_until_us = at_us > now_us ? at_us : 0;
+    if (transfer->throttled_until_us > 0)
         return 0;
-    transfer->throttled_us = 0;
     return wanted < (size_t)transfer->promised ? wanted : (size_t)transfer->promised;
 }
 
-static void note_sent(struct loomta_transfer *transfer, ssize_t sent)
+/* The others may have what it does not need. */
+static void give_back_promised(struct loomta_transfer *transfer)
 {
-    transfer->promised -= sent;
-    if (!transfer->body.complete)
-        return;
-    loomta_pace_return(transfer->pace, transfer->promised);
+    if (transfer->promised > 0)
+        loomta_pace_return(transfer->pace, transfer->promised);
     transfer->promised = 0;
 }
 
@@ -69,13 +68,14 @@ static size_t on_read(char *into, size_t size, size_t count, void *user)
         transfer->answered_us = 0;
     }
     size_t most = size * count;
-    if (transfer->pace && (most = may_send(transfer, most)) == 0)
+    if (transfer->pace && (most = may_read(transfer, most)) == 0)
         return CURL_READFUNC_PAUSE;
     ssize_t got = loomta_body_read(&transfer->body, into, most);
 
     if (got >= 0) {
-        if (transfer->pace)
-            note_sent(transfer, got);
+        transfer->promised -= transfer->pace ? got : 0;
+        if (transfer->body.complete)
+            give_back_promised(transfer);
         return (size_t)got;
     }
     if (got == LOOMTA_SOURCE_STARVED) {
@@ -310,9 +310,7 @@ bool loomta_transfer_begin(struct loomta_transfer *transfer, bool expect_continu
     transfer->abort = LOOMTA_ABORT_NONE;
     transfer->error[0] = '\0';
     transfer->paused = false;
-    if (transfer->promised > 0)
-        loomta_pace_return(transfer->pace, transfer->promised);
-    transfer->throttled_us = transfer->promised = 0;
+    transfer->throttled_until_us = 0;
     transfer->expect_sent = expect_continue;
     transfer->headers[0].data = expect_continue ? "Expect: 100-continue" : "Expect:";
     transfer->uploaded = transfer->downloaded = 0;
@@ -323,16 +321,17 @@ bool loomta_transfer_begin(struct loomta_transfer *transfer, bool expect_continu
 CURLcode loomta_transfer_resume(struct loomta_transfer *transfer)
 {
     transfer->paused = false;
-    transfer->throttled_us = 0;
+    transfer->throttled_until_us = 0;
     transfer->moved_us = loomta_now_us(); /* the wait was for the source or the pace, not for the network */
     return curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
 }
 
-struct loomta_end loomta_transfer_end(const struct loomta_transfer *transfer, CURLcode result)
+struct loomta_end loomta_transfer_end(struct loomta_transfer *transfer, CURLcode result)
 {
     curl_off_t ready_us = 0;
     long proxy_status = 0;
 
+    give_back_promised(transfer);
     /* Without a handle, in a child of fork(), both stay 0. */
     curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
     curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);

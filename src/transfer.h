@@ -1,5 +1,5 @@
 /* One HTTP exchange over libcurl: a request with a streamed body, a capped answer. It can be begun again for another
- * attempt. Knows nothing of Lua, of retries, or of other transfers.
+ * attempt. Knows nothing of Lua, of retries, or of other transfers but the pace it shares with them.
  * SPDX-License-Identifier: MIT */
 #ifndef LOOMTA_TRANSFER_H
 #define LOOMTA_TRANSFER_H
@@ -26,15 +26,15 @@ struct loomta_transfer {
     char *content_type;                             /* the header line */
     struct loomta_body body;
     char error[CURL_ERROR_SIZE];
-    struct loomta_pace *pace; /* shared with others; NULL: none limits its bytes. Not owned */
+    struct loomta_pace *pace; /* that limits its bytes; NULL: none does. Not owned */
 
     /* This attempt: */
     enum loomta_abort abort;
     bool expect_sent;
     bool paused;                   /* the source is starved … */
     int64_t hungry_at_us;          /* … and its owner is to be asked from then on; INT64_MAX: has been */
-    int64_t throttled_us;          /* … or its pace wants it to wait until then; 0: it does not … */
-    int64_t promised;              /* … for so many bytes that it may send */
+    int64_t promised;              /* bytes that its pace lets it read now, or … */
+    int64_t throttled_until_us;    /* … then, and it pauses for that; 0: it does not. Never both this and `paused` */
     bool connected;                /* the connection is ready for the request */
     int64_t began_us, answered_us; /* answered: the final status line came, 0: not yet */
     int64_t moved_us;              /* the last time that a byte moved, either way */
@@ -55,12 +55,12 @@ CURLcode loomta_transfer_open(struct loomta_transfer *transfer, const struct loo
  * the network. False when the body cannot go back. */
 bool loomta_transfer_begin(struct loomta_transfer *transfer, bool expect_continue, int64_t buffer_bytes);
 
-/* Wakes a transfer that paused for a starved source, or for its pace. After a failure it must be ended: libcurl 7.88 divides by zero when
- * it is asked to resume once more. */
+/* Wakes a transfer that paused, for a starved source or for its pace. After a failure it must be ended: libcurl 7.88 divides
+ * by zero when it is asked to resume once more. */
 CURLcode loomta_transfer_resume(struct loomta_transfer *transfer);
 
 /* All that is known now that libcurl (or we) ended the attempt. */
-struct loomta_end loomta_transfer_end(const struct loomta_transfer *transfer, CURLcode result);
+struct loomta_end loomta_transfer_end(struct loomta_transfer *transfer, CURLcode result);
 
 /* Bytes of the source (not of the framing around it) that the network has taken in this attempt. */
 int64_t loomta_transfer_sent(const struct loomta_transfer *transfer);
