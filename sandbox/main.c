@@ -67,7 +67,7 @@ int main(int argc, char **argv)
     }
     sandbox_ids_uuid(sandbox.organization);
     sandbox_journal_init(&sandbox.journal);
-    sandbox_store_init(&sandbox.store);
+    sandbox_store_init(&sandbox.store, sandbox.options.keep_media);
     sandbox_fault_queue_init(&sandbox.faults, sandbox.options.seed);
 
     struct MHD_Daemon *daemon = sandbox_server_start(&sandbox);

@@ -23,6 +23,7 @@ static const char help[] =
     "  --tls CERT KEY       serve HTTPS with this certificate and private key (PEM files)\n"
     "  --key KEY            an API key to accept; may be repeated (default loomta_sk_sandbox)\n"
     "  --pending            new media are PENDING instead of READY\n"
+    "  --keep-media N       list the newest N media (default 10000)\n"
     "  --keep-bodies BYTES  keep so much of each request's body for /sandbox/requests/ID/body\n"
     "  --seed N             makes faults with a probability repeatable\n"
     "  --until-eof          exit when standard input is closed\n"
@@ -108,14 +109,21 @@ static void read_tls(struct sandbox_options *options, int argc, char **argv)
 void sandbox_options_read(struct sandbox_options *options, int argc, char **argv)
 {
     static const struct option known[] = {
-        {"port", required_argument, NULL, 'p'}, {"host", required_argument, NULL, 'h'},
-        {"tls", required_argument, NULL, 't'},  {"key", required_argument, NULL, 'k'},
-        {"pending", no_argument, NULL, 'n'},    {"keep-bodies", required_argument, NULL, 'b'},
-        {"seed", required_argument, NULL, 's'}, {"until-eof", no_argument, NULL, 'e'},
-        {"quiet", no_argument, NULL, 'q'},      {"help", no_argument, NULL, '?'},
-        {"version", no_argument, NULL, 'v'},    {NULL, 0, NULL, 0},
+        {"port", required_argument, NULL, 'p'},
+        {"host", required_argument, NULL, 'h'},
+        {"tls", required_argument, NULL, 't'},
+        {"key", required_argument, NULL, 'k'},
+        {"pending", no_argument, NULL, 'n'},
+        {"keep-bodies", required_argument, NULL, 'b'},
+        {"seed", required_argument, NULL, 's'},
+        {"until-eof", no_argument, NULL, 'e'},
+        {"quiet", no_argument, NULL, 'q'},
+        {"help", no_argument, NULL, '?'},
+        {"version", no_argument, NULL, 'v'},
+        {"keep-media", required_argument, NULL, 'm'},
+        {NULL, 0, NULL, 0},
     };
-    *options = (struct sandbox_options){.host = "127.0.0.1", .port = 8787};
+    *options = (struct sandbox_options){.host = "127.0.0.1", .port = 8787, .keep_media = 10000};
     sandbox_ids_random(&options->seed, sizeof options->seed);
 
     opterr = 0;
@@ -140,6 +148,11 @@ void sandbox_options_read(struct sandbox_options *options, int argc, char **argv
             break;
         case 'b':
             options->keep_bodies = (size_t)read_number("--keep-bodies", optarg, 1u << 30);
+            break;
+        case 'm':
+            options->keep_media = (size_t)read_number("--keep-media", optarg, 10000000);
+            if (options->keep_media == 0)
+                refuse("%s", "--keep-media needs 1 or more");
             break;
         case 's':
             options->seed = read_number("--seed", optarg, UINT64_MAX);

@@ -15,7 +15,7 @@ struct sandbox_options {
     const char **keys;
     size_t key_count;
     char *certificate, *private_key; /* PEM text; NULL without TLS */
-    size_t keep_bodies;
+    size_t keep_media, keep_bodies;
     uint64_t seed;
     bool pending, until_eof, quiet;
 };

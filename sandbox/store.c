@@ -9,15 +9,15 @@
 #include <string.h>
 #include <strings.h>
 
-void sandbox_store_init(struct sandbox_store *store)
+void sandbox_store_init(struct sandbox_store *store, size_t size)
 {
-    *store = (struct sandbox_store){0};
-    store->ring = sandbox_text_checked(calloc(SANDBOX_STORE_SIZE, sizeof *store->ring));
+    *store = (struct sandbox_store){.size = size};
+    store->ring = sandbox_text_checked(calloc(store->size, sizeof *store->ring));
 }
 
 void sandbox_store_reset(struct sandbox_store *store)
 {
-    for (size_t i = 0; i < SANDBOX_STORE_SIZE; i++) {
+    for (size_t i = 0; i < store->size; i++) {
         free(store->ring[i].json);
         store->ring[i] = (struct sandbox_stored_media){0};
     }
@@ -37,7 +37,7 @@ void sandbox_store_free(struct sandbox_store *store)
 
 void sandbox_store_add_media(struct sandbox_store *store, char *json, const char *folder, bool video)
 {
-    struct sandbox_stored_media *media = &store->ring[store->total++ % SANDBOX_STORE_SIZE];
+    struct sandbox_stored_media *media = &store->ring[store->total++ % store->size];
     free(media->json);
     media->json = json;
     media->video = video;
@@ -70,9 +70,9 @@ char *sandbox_store_list_media(const struct sandbox_store *store, struct sandbox
 {
     struct sandbox_text list = {0};
     sandbox_text_append(&list, "[");
-    uint64_t oldest = store->total > SANDBOX_STORE_SIZE ? store->total - SANDBOX_STORE_SIZE : 0;
+    uint64_t oldest = store->total > store->size ? store->total - store->size : 0;
     for (uint64_t i = oldest; i < store->total; i++) {
-        const struct sandbox_stored_media *media = &store->ring[i % SANDBOX_STORE_SIZE];
+        const struct sandbox_stored_media *media = &store->ring[i % store->size];
         if (!matches(media, filter))
             continue;
         if (list.length > 1)

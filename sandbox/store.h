@@ -9,8 +9,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SANDBOX_STORE_SIZE 10000
-
 struct sandbox_stored_media {
     char *json;
     char folder[SANDBOX_UUID_SIZE]; /* "" at the root */
@@ -24,6 +22,7 @@ struct sandbox_stored_folder {
 
 struct sandbox_store {
     struct sandbox_stored_media *ring;
+    size_t size; /* of the ring: how many media are remembered */
     uint64_t total;
     struct sandbox_stored_folder *folders;
     size_t folder_count;
@@ -35,7 +34,7 @@ struct sandbox_store_filter {
     const char *media_type; /* NULL: any; "image" or "video" */
 };
 
-void sandbox_store_init(struct sandbox_store *store);
+void sandbox_store_init(struct sandbox_store *store, size_t size);
 void sandbox_store_free(struct sandbox_store *store);
 void sandbox_store_reset(struct sandbox_store *store);
 

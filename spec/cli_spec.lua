@@ -115,8 +115,18 @@ describe("loomta-upload", function()
       assert.equal(0, run.status)
       assert.equal(1, #cli.lines(run.out))
       has(run.err, "libcurl ")
-      has(run.err, "retry     " .. clip)
       has(run.err, "attempt 2")
+    end)
+
+    it("tells of a retry while it waits for that", function()
+      box:fault { status = 503, retryAfter = "60" }
+      local running = start { "--verbose", clip }
+      cli.eventually(function() return running:said():find("retry     " .. clip, 1, true) end)
+      running:signal "INT"
+      running:signal "INT"
+      local run = checked(running:wait())
+      assert.equal(130, run.status)
+      has(run.err, "HTTP 503")
     end)
   end)
 

@@ -291,6 +291,16 @@ describe("loomta-sandbox", function()
     assert.equal(id + 1, box:lastRequest().id)
   end)
 
+  it("lists no more media than it is told to keep, the newest, and counts all", function()
+    local small = sandbox.start{ args = { "--keep-media", "2" } }
+    local ids = {}
+    for i = 1, 3 do ids[i] = upload(small).json.id end
+    local media, total = small:media()
+    small:stop()
+    assert.equal(3, total)
+    assert.same({ ids[2], ids[3] }, { media[1].id, media[2].id })
+  end)
+
   it("lets an upload that began before a reset leave nothing behind", function()
     box:fault{ delayBeforeBodyMs = 400 }
     local answer = folder .. "/late"

@@ -31,17 +31,6 @@ static bool sync_folder(const char *path)
     return synced;
 }
 
-static bool end_torn_line(int fd, off_t size)
-{
-    char last;
-
-    if (size == 0)
-        return true;
-    if (pread(fd, &last, 1, size - 1) != 1)
-        return false;
-    return last == '\n' || loomta_logfile_append(fd, "\n", 1);
-}
-
 static bool prepare(int fd, const char *path)
 {
     struct stat status;
@@ -52,7 +41,7 @@ static bool prepare(int fd, const char *path)
         errno = S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
         return false;
     }
-    return end_torn_line(fd, status.st_size) && (status.st_size > 0 || sync_folder(path));
+    return status.st_size > 0 || sync_folder(path);
 }
 
 int loomta_logfile_open(const char *path)

@@ -6,9 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Opens or creates it, readable for its owner alone, and locks it against other writers until it is closed. A line that
- * was torn off at the end is ended, so that what follows stands on its own. The descriptor, or -1 with errno: EWOULDBLOCK,
- * another process (or another opening in this one) has it. */
+/* Opens or creates it, readable for its owner alone, and locks it against other writers until it is closed. What is in
+ * it stays as it is. The descriptor, or -1 with errno: EWOULDBLOCK, another process (or another opening in this one) has it. */
 int loomta_logfile_open(const char *path);
 
 /* Appends all of it, or leaves the file as it was: false with errno. */

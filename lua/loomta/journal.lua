@@ -8,6 +8,7 @@ local json = require "loomta.json"
 
 local version = 1
 local hash_piece = 1024 * 1024
+local load_piece = 64 * 1024
 
 --- What an upload is known by: the file as it was, and where it goes.
 ---@class loomta.JournalEntry
@@ -17,6 +18,7 @@ local hash_piece = 1024 * 1024
 ---@field sha256 string? of its content
 ---@field folderId string?
 ---@field name string? what the server was told to call it
+---@field token string? in that name
 ---@field startedAt integer? seconds since 1970
 
 ---@class loomta.Journal
@@ -24,7 +26,7 @@ local hash_piece = 1024 * 1024
 ---@field private log userdata
 ---@field private file file* the same one, to read
 ---@field private index table<string, any> by key: the offset of a `done` line; or the entry that was started and not ended
----@field private pending string[] lines that are not written yet
+---@field private pending string[] lines that are not written yet; first the end of one that was torn
 ---@field private headed boolean? its first line says what it is
 ---@field private ids table<string, boolean>? of all media it knows, where that was asked for
 local Journal = {}
@@ -41,6 +43,11 @@ local function stat_key(entry)
 end
 
 local function content_key(entry) return entry.sha256 .. "\0" .. (entry.folderId or "") end
+
+--- What two requests have in common that want the same upload.
+---@param entry loomta.JournalEntry
+---@return string
+function journal.keyOf(entry) return entry.sha256 and content_key(entry) or stat_key(entry) end
 
 local function remember(self, entry, value)
   self.index[stat_key(entry)] = value
@@ -64,10 +71,38 @@ local function learn(self, line, offset)
   end
 end
 
+--- The lines of a file, each with its place and whether it has an end. (On Lua 5.1 file:lines() loses what follows a zero byte,
+--- and a machine that lost its power leaves such.)
+local function lines_of(file)
+  local buffer, from, offset = "", 1, 0
+  return function()
+    local stop
+    repeat
+      stop = buffer:find("\n", from, true)
+      local more = not stop and file:read(load_piece)
+      if more then buffer, from = buffer:sub(from) .. more, 1 end
+    until not more
+    local text, place = buffer:sub(from, (stop or 0) - 1), offset
+    if not stop and text == "" then return nil end
+    from, offset = (stop or #buffer) + 1, offset + #text + 1
+    return text, place, stop ~= nil
+  end
+end
+
+--- Could a line be our first one, torn when the journal was made?
+local function is_torn_header(text)
+  for _, name in ipairs { "type", "version", "baseUrl" } do
+    local start = '{"' .. name .. '":'
+    if text:sub(1, #start) == start:sub(1, #text) then return true end
+  end
+  return false
+end
+
 local function load(self, base_url)
-  local offset = 0
-  for text in self.file:lines() do
+  local count = 0
+  for text, offset, ended in lines_of(self.file) do
     local line = json.decode(text)
+    count = count + 1
     if type(line) == "table" then
       if line.type == "journal" and line.version ~= version then
         return failed(self.path, ("it is of version %s, this program knows %d"):format(tostring(line.version), version))
@@ -76,12 +111,12 @@ local function load(self, base_url)
         return failed(self.path, ("it is about uploads to %s, not %s; use another"):format(tostring(line.baseUrl), base_url))
       end
       self.headed = self.headed or line.type == "journal"
-      if not self.headed then return failed(self.path, "it is no journal of loomta") end
-      learn(self, line, offset)
-    elseif offset == 0 and not text:find '^{"' and text ~= "" then
+      if self.headed then learn(self, line, offset) end
+    end
+    if not self.headed and (count > 1 or type(line) == "table" or not is_torn_header(text)) then
       return failed(self.path, "it is no journal of loomta")
     end
-    offset = offset + #text + 1
+    if not ended then self.pending[1] = "\n" end
   end
 end
 
@@ -114,7 +149,7 @@ function journal.open(path, base_url, keep_ids)
     err = failed(path, "it cannot be read", why)
   end
   if not err and not self.headed then
-    self.pending[1] = json.encode { type = "journal", version = version, baseUrl = base_url } .. "\n"
+    self.pending[#self.pending + 1] = json.encode { type = "journal", version = version, baseUrl = base_url } .. "\n"
     err = select(2, self:sync())
   end
   if not err then return self end
@@ -187,6 +222,16 @@ function Journal:look(entry)
   if not known then return "new" end
   if type(known) == "number" then return "done", line_at(self, known).media end
   return "unknown", known
+end
+
+--- All uploads that were started and whose end is not known.
+---@return table<loomta.JournalEntry, boolean>
+function Journal:unknown()
+  local entries = {}
+  for _, known in pairs(self.index) do
+    if type(known) == "table" then entries[known] = true end
+  end
+  return entries
 end
 
 --- Notes that an upload is about to start; `sync` must follow before it does.

@@ -1,5 +1,6 @@
 --- Finds out what became of uploads whose outcome is unknown, when a run has nothing else to do: one list of media serves them
---- all, and none is taken for another. What is not there is sent again, once.
+--- all, and none is taken for another: of several that look alike, nobody can tell which one it is. What is not there is sent
+--- again, once.
 -- SPDX-License-Identifier: MIT
 local core = require "loomta.core"
 local options = require "loomta.options"
@@ -58,23 +59,44 @@ local function conclude(self, item, media)
   self.run:conclude(item, media, not media and unknown.err or nil, info)
 end
 
+local function looks_of(name, size, folder) return table.concat({ name, ("%.0f"):format(size or -1), folder or "" }, "\0") end
+
+local function size_of(item) return item.entry and item.entry.size or item.unknown.info and item.unknown.info.totalBytes end
+
+--- How many uploads of unknown outcome there are that would look the same in a list. A found one may be any of them.
+local function count_alike(self)
+  local count = {}
+  local function note(name, size, folder)
+    local looks = looks_of(name, size, folder)
+    count[looks] = (count[looks] or 0) + 1
+  end
+  local journal = self.run.journal
+  for entry in pairs(journal and journal:unknown() or {}) do
+    note(entry.name or entry.file:match "[^/]*$", entry.size, entry.folderId)
+  end
+  for _, item in ipairs(journal and {} or self.items) do note(item.name, size_of(item), item.folder) end
+  return count
+end
+
 --- Looks for items of one folder in its list.
 ---@param media loomta.Media[]
 ---@param folder any
 local function match(self, media, folder)
-  local left = {}
+  local left, alike = {}, count_alike(self)
   for _, item in ipairs(self.items) do
     local journal = self.run.journal
+    local size = size_of(item)
     local found = (item.folder or false) == folder and reconcile.find(media, {
       name = item.name,
-      size = item.entry and item.entry.size or item.unknown.info and item.unknown.info.totalBytes,
+      size = size,
       since = item.began,
       exact = item.token ~= nil,
       taken = setmetatable({}, { __index = function(_, id) return self.taken[id] or journal and journal.ids[id] end }),
     })
-    if found then
+    if found and (item.token or (alike[looks_of(item.name, size, item.folder)] or 0) < 2) then
       conclude(self, item, found)
     else
+      item.ambiguous = item.ambiguous or found ~= nil
       left[#left + 1] = item
     end
   end
@@ -86,7 +108,7 @@ local function resend(self)
   local items, again = self.items, {}
   self.items, self.look = {}, 0
   for _, item in ipairs(items) do
-    if self.looked and not self.stopped and not item.resent and not item.given.reader then
+    if self.looked and not self.stopped and not item.resent and not item.ambiguous and not item.given.reader then
       item.resent = true
       again[#again + 1] = item
     else

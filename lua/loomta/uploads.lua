@@ -38,6 +38,7 @@ local close_ms = 2000 -- what closing waits at most for canceled uploads to end,
 ---@field began integer seconds since 1970
 ---@field unknown { err: loomta.Error, info: loomta.Info }? how it ended, where nobody can tell whether it was stored
 ---@field resent boolean? it was, after it could not be found
+---@field ambiguous boolean? there is one in the list that it may be, and another upload as well
 ---@field followers any[]? requests for the same file
 
 ---@class loomta.Uploads
@@ -193,7 +194,7 @@ end
 ---@private
 ---@param item loomta.Item
 function Uploads:conclude(item, media, err, info)
-  if item.entry and item.started then
+  if item.entry and item.started and self.journal then -- after `close` there is none
     local ok, failure = self.journal:finish(item.entry, media, err)
     if not ok then give_up(self, failure) end
   end
@@ -269,7 +270,7 @@ local function consult(self, item)
     self:conclude(item, nil, err, response.nothingSent())
     return false
   end
-  local key = (entry.sha256 or entry.file) .. "\0" .. (item.folder or "")
+  local key = journal.keyOf(entry)
   local same = self.byKey[key]
   if same then
     same.followers = same.followers or {}
@@ -299,7 +300,8 @@ local function consult(self, item)
       possiblyStored = true,
     }
     if self.settler then
-      item.name, item.began, item.token = known.name, known.startedAt, known.token
+      item.name, item.began, item.token = known.name or described.fileName, known.startedAt, known.token
+      entry.name, entry.token = item.name, item.token -- should it be sent again
       item.started = true
       self.settler:add(item, err, nil)
       return false
@@ -355,7 +357,7 @@ function Uploads:depart(batch)
     if err then give_up(self, err) end
   end
   for _, item in ipairs(batch) do
-    if self.fatal then
+    if self.fatal or self.stopped then
       self:conclude(item, nil, err or not_started(self), response.nothingSent())
     else
       self:launch(item)

@@ -180,16 +180,6 @@ function Report:add(file, media, err, info, key)
   self.counts[outcome] = self.counts[outcome] + 1
   if outcome == "uploaded" then self.bytes = self.bytes + (info.totalBytes or 0) end
   if outcome == "refused" or outcome == "failed" and not err.retryable then self.lasting = self.lasting + 1 end
-  if self.mode == "json" then
-    print_json(self, {
-      type = outcome, file = file, size = info.totalBytes or (media and media.size) or nil, media = media or nil,
-      error = err and error_of(err), info = info,
-    })
-  elseif self.mode == "single" and media then
-    self:print(encode(media))
-  elseif self.mode == "list" and media then
-    self:print(media.id .. "\t" .. report.plain(file))
-  end
   if self.mode == "single" and err then
     self.progress:finished(key)
     say_error(self, err.code, err.message)
@@ -203,6 +193,16 @@ function Report:add(file, media, err, info, key)
       said = true
     end
     self.progress:finished(key, said and line_of(self, outcome, file, media, err, info) or nil, err ~= nil)
+  end
+  if self.mode == "json" then
+    print_json(self, {
+      type = outcome, file = file, size = info.totalBytes or (media and media.size) or nil, media = media or nil,
+      error = err and error_of(err), info = info,
+    })
+  elseif self.mode == "single" and media then
+    self:print(encode(media))
+  elseif self.mode == "list" and media then
+    self:print(media.id .. "\t" .. report.plain(file))
   end
   return outcome
 end
