@@ -554,3 +554,37 @@ describe("loomta-upload", function()
     it("needs a folder that is there", function() assert.equal(4, upload({ "--watch", "/nowhere", "--after", "delete" }).status) end)
   end)
 end)
+
+describe("whoever reads what it prints", function()
+  it("may leave: what is under way ends, the journal is right, and the status says so", function()
+    local list = {}
+    for i = 1, 60 do list[i] = ("%s/many/%03d.mp4"):format(folder, i) end
+    os.execute(("mkdir -p '%s/many'"):format(folder))
+    for _, path in ipairs(list) do os.execute(("cp %s '%s'"):format(clip, path)) end
+    box:reset()
+    local journal = folder .. "/left.jsonl"
+    local program = ("LOOMTA_API_KEY=%s LOOMTA_API_URL=%s %s bin/loomta-upload --journal '%s' '%s/many'"):format(
+      box.key, box.url, os.getenv "LOOMTA_SPEC_LUA" or "lua5.4", journal, folder)
+    local status = files.shell(("{ %s 2>/dev/null; echo $? >'%s/left'; } | head -n 1 >/dev/null; cat '%s/left'"):format(program, folder, folder))
+    assert.equal("1", status)
+    local started, ended = 0, 0
+    for line in io.lines(journal) do
+      local kind = cjson.decode(line).type
+      if kind == "started" then started = started + 1 end
+      if kind == "done" or kind == "failed" then ended = ended + 1 end
+    end
+    assert.equal(started, ended)
+    assert.is_true(select(2, box:media()) < 60)
+  end)
+
+  it("need not wait for a list that is still being made", function()
+    box:reset()
+    local program = ("env LOOMTA_API_KEY=%s LOOMTA_API_URL=%s %s bin/loomta-upload -"):format(
+      box.key, box.url, os.getenv "LOOMTA_SPEC_LUA" or "lua5.4")
+    -- The list goes on only once the first file was reported.
+    local said = files.shell(("mkfifo '%s/list'; { timeout 20 %s <'%s/list' 2>/dev/null; } | { exec 3>'%s/list'; echo %s >&3; read -r line; echo %s >&3; exec 3>&-; echo \"$line\"; cat; }")
+      :format(folder, program, folder, folder, clip, picture))
+    assert.truthy(said:find(clip, 1, true), said)
+    assert.truthy(said:find(picture, 1, true), said)
+  end)
+end)

@@ -137,15 +137,7 @@ local function await_begun(count)
   web:await("the request at the sandbox", function() return #box:requests() == (count or 1) end)
 end
 
---- Connections to the sandbox that are open on the client's side.
-local function connections()
-  local count = 0
-  local port = (":%04X"):format(box.port)
-  for remote, state in files.read("/proc/net/tcp"):gmatch "%d+: %x+:%x+ %x+(:%x+) (%x+)" do
-    if remote == port and state == "01" then count = count + 1 end
-  end
-  return count
-end
+local function connections() return box:connections() end
 
 local function threads(pid)
   return tonumber(files.shell(("cat /proc/%d/task/*/comm 2>/dev/null | grep -cx loomta"):format(pid)))

@@ -1,4 +1,5 @@
 -- client:uploads without a journal: order, room, ends, failures; with one server that can be told to misbehave.
+local cjson = require "cjson"
 local core = require "loomta.core"
 local files = require "spec.support.files"
 local loomta = require "loomta"
@@ -101,7 +102,7 @@ describe("client:uploads", function()
       local ready = run:wait(10)
       local open = 0
       for _, arrived in ipairs(box:requests()) do
-        if not arrived.status then open = open + 1 end
+        if arrived.status == cjson.null then open = open + 1 end
       end
       most = math.max(most, open)
       if ready then for media in run:ready() do assert.truthy(media) end end
@@ -311,12 +312,7 @@ describe("a run of uploads", function()
       break
     end
     if _VERSION ~= "Lua 5.4" then collectgarbage() collectgarbage() end -- before, nothing tells that a loop was left
-    eventually(function()
-      for _, arrived in ipairs(box:requests()) do
-        if not (arrived.status or arrived.aborted) then return false end
-      end
-      return true
-    end, "an upload is still under way")
+    eventually(function() return box:connections() == 0 end, "an upload is still under way")
     assert.is_true(#box:requests() < 30)
   end)
 
@@ -326,16 +322,11 @@ describe("a run of uploads", function()
       local run = client:uploads(requests(5), { concurrency = 2 })
       run:wait(0)
       eventually(function() return #box:requests() == 2 end)
+      assert.equal(2, box:connections())
     end
     collectgarbage()
     collectgarbage()
-    eventually(function()
-      local open = 0
-      for _, arrived in ipairs(box:requests()) do
-        if not (arrived.status or arrived.aborted) then open = open + 1 end
-      end
-      return open == 0
-    end, "it goes on")
+    eventually(function() return box:connections() == 0 end, "it goes on")
   end)
 
   for what, fault in pairs {
@@ -388,7 +379,7 @@ describe("a run of uploads", function()
     for _, result in pairs(results) do
       if result.info.durationMs >= 900 then after = after + 1 end
     end
-    assert.is_true(after >= 8, after .. " waited") -- all but those that were under way with it
+    assert.is_true(after >= 4, after .. " waited") -- those that were drawn, but for those under way with it
   end)
 
   it("sends no faster in all than it was told", function()

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -81,19 +82,16 @@ static int close_log(lua_State *L)
     return 0;
 }
 
-/* fileIdentity(path) → absolute path, size, "seconds.nanoseconds" of its last change | nil, why */
+/* fileIdentity(path) → its one absolute path without links, size, "seconds.nanoseconds" of its last change | nil, why */
 int loomta_lua_file_identity(lua_State *L)
 {
     const char *path = luaL_checkstring(L, 1);
-    char folder[PATH_MAX], modified[48];
+    char resolved[PATH_MAX], modified[48];
     struct stat status;
 
-    if (stat(path, &status) != 0 || (path[0] != '/' && !getcwd(folder, sizeof folder)))
+    if (stat(path, &status) != 0 || !realpath(path, resolved))
         return push_failure(L, errno);
-    if (path[0] == '/')
-        lua_pushvalue(L, 1);
-    else
-        lua_pushfstring(L, "%s/%s", folder, path);
+    lua_pushstring(L, resolved);
     snprintf(modified, sizeof modified, "%lld.%09ld", (long long)status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
     loomta_push_integer(L, status.st_size);
     lua_pushstring(L, modified);

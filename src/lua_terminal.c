@@ -1,8 +1,11 @@
-/* core.signals and core.terminal: what the command line tool needs of the system and Lua does not have.
+/* core.signals, core.terminal and core.readStdin: what the command line tool needs of the system and Lua does not have.
  * SPDX-License-Identifier: MIT */
 #include "bind.h"
 #include "signals.h"
 
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -56,6 +59,28 @@ int loomta_lua_terminal(lua_State *L)
     loomta_push_integer(L, known ? size.ws_col : 80);
     loomta_push_integer(L, known ? size.ws_row : 24);
     return 2;
+}
+
+/* readStdin([ms]) → the next bytes, waiting for them so long | false: none yet | nil: its end | nil, why */
+int loomta_lua_read_stdin(lua_State *L)
+{
+    int timeout_ms = (int)luaL_optnumber(L, 1, 0);
+    char bytes[4096];
+    struct pollfd ready = {.fd = STDIN_FILENO, .events = POLLIN};
+    ssize_t got = 0;
+
+    if (poll(&ready, 1, timeout_ms) <= 0 || ((got = read(STDIN_FILENO, bytes, sizeof bytes)) < 0 && errno == EINTR)) {
+        lua_pushboolean(L, 0);
+        return 1;
+    }
+    lua_pushnil(L);
+    if (got == 0)
+        return 1;
+    if (got > 0)
+        lua_pushlstring(L, bytes, (size_t)got);
+    else
+        lua_pushstring(L, strerror(errno));
+    return got > 0 ? 1 : 2;
 }
 
 void loomta_lua_signals_register(lua_State *L)

@@ -10,7 +10,7 @@ static const int numbers[LOOMTA_SIGNALS] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH};
 
 static atomic_flag owned = ATOMIC_FLAG_INIT;
 static volatile sig_atomic_t counts[LOOMTA_SIGNALS];
-static struct sigaction before[LOOMTA_SIGNALS];
+static struct sigaction before[LOOMTA_SIGNALS], pipe_before;
 
 static void on_signal(int number)
 {
@@ -45,6 +45,8 @@ bool loomta_signals_catch(void)
         action.sa_handler = began_ignored(numbers[i]) ? SIG_IGN : on_signal;
         sigaction(numbers[i], &action, &before[i]);
     }
+    action.sa_handler = SIG_IGN;
+    sigaction(SIGPIPE, &action, &pipe_before);
     return true;
 }
 
@@ -57,5 +59,6 @@ void loomta_signals_restore(void)
 {
     for (size_t i = 0; i < LOOMTA_SIGNALS; i++)
         sigaction(numbers[i], &before[i], NULL);
+    sigaction(SIGPIPE, &pipe_before, NULL);
     atomic_flag_clear(&owned);
 }

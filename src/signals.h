@@ -7,8 +7,8 @@
 
 enum loomta_signal { LOOMTA_SIGNAL_INT, LOOMTA_SIGNAL_TERM, LOOMTA_SIGNAL_HUP, LOOMTA_SIGNAL_WINCH, LOOMTA_SIGNALS };
 
-/* Counts from now on, from 0; waits return early. One that is ignored (nohup, a shell's background) stays so. False:
- * somebody does so already. */
+/* Counts from now on, from 0; waits return early. One that is ignored (nohup, a shell's background) stays so, and
+ * SIGPIPE is ignored: writing fails instead. False: somebody does so already. */
 bool loomta_signals_catch(void);
 
 /* How often it came since. */

@@ -265,7 +265,14 @@ local function consult(self, item)
     self:conclude(item, nil, err, response.nothingSent())
     return false
   end
-  local entry, err = journal.identify(given.file, item.folder, self.opts.checksum)
+  if type(item.request) == "table" and item.request.baseUrl ~= nil then
+    local err = errors.input("invalid_option", "with a journal, 'baseUrl' is for the whole run: it is about one server", "baseUrl")
+    self:conclude(item, nil, err, response.nothingSent())
+    return false
+  end
+  -- The root has two names: none, and "null".
+  local folder = item.folder ~= "null" and item.folder or nil
+  local entry, err = journal.identify(given.file, folder and folder:lower(), self.opts.checksum)
   if not entry then
     self:conclude(item, nil, err, response.nothingSent())
     return false

@@ -134,6 +134,17 @@ function Sandbox:clearFaults()
   expect(self, 204, "DELETE", "/sandbox/faults")
 end
 
+---Connections to it that are open on the client's side, whoever the client is.
+---@return integer
+function Sandbox:connections()
+  local count = 0
+  local port = (":%04X"):format(self.port)
+  for remote, state in read_file("/proc/net/tcp"):gmatch("%d+: %x+:%x+ %x+(:%x+) (%x+)") do
+    if remote == port and state == "01" then count = count + 1 end
+  end
+  return count
+end
+
 ---Forgets requests, media, folders and faults. Ids of requests go on counting.
 function Sandbox:reset()
   expect(self, 204, "POST", "/sandbox/reset")

@@ -1,9 +1,11 @@
 --- Which files are meant: walks folders and reads lists, one path after the other, so that memory does not grow with their
 --- number.
 -- SPDX-License-Identifier: MIT
+local core = require "loomta.core"
 local lfs = require "lfs"
 
-local interrupted = 4 -- errno EINTR
+local block = 64 * 1024
+local patience_ms = 1000 -- where nothing else is to be done meanwhile
 
 local files = {}
 
@@ -95,26 +97,24 @@ local function walk(folder, below, state)
   end
 end
 
---- The paths in a list. It is read byte by byte (from a buffer, in C): so each is there as soon as it was written, and a name
---- may hold anything.
----@param file file*
----@param null boolean? they end with a NUL byte
----@return fun(): string|false|nil, string? next false: a signal came, ask again; nil and a reason when it cannot be read
-local function entries(file, null)
+--- The entries of a list. `read` gives its next piece; false: none yet; nil: its end, or why there is no more.
+local function entries(read, null)
   local separator = null and "\0" or "\n"
-  local pieces = {}
+  local buffer, from, ended = "", 1, false
   return function()
     while true do
-      local byte, why, number = file:read(1)
-      if number == interrupted then return false end
-      if not byte and why then return nil, why end
-      if byte and byte ~= separator then
-        pieces[#pieces + 1] = byte
-      else
-        local entry = table.concat(pieces)
-        pieces = {}
+      local stop = buffer:find(separator, from, true)
+      if stop or ended then
+        local entry = buffer:sub(from, (stop or 0) - 1)
+        from = (stop or #buffer) + 1
         if entry ~= "" then return entry end
-        if not byte then return nil end
+        if not stop then return nil end
+      else
+        local piece, why = read()
+        if why then return nil, why end
+        if piece == false then return false end
+        ended = piece == nil
+        buffer, from = buffer:sub(from) .. (piece or ""), 1
       end
     end
   end
@@ -140,10 +140,15 @@ function files.each(given, complain)
     end
     for _, path in ipairs(given.paths) do take(path) end
     if not given.files_from then return end
-    local file, why = io.stdin, nil
-    if given.files_from ~= "-" then file, why = io.open(given.files_from, "rb") end
-    if not file then return complain(given.files_from, reason(why)) end
-    local next_entry = entries(file, given.null)
+    -- Uploads go on while a list is being made.
+    local function read() return core.readStdin(given.dry_run and patience_ms or 0) end
+    local file, why
+    if given.files_from ~= "-" then
+      file, why = io.open(given.files_from, "rb")
+      if not file then return complain(given.files_from, reason(why)) end
+      read = function() return file:read(block) end
+    end
+    local next_entry = entries(read, given.null)
     local path
     repeat
       path, why = next_entry()
