@@ -582,8 +582,9 @@ describe("whoever reads what it prints", function()
     local program = ("env LOOMTA_API_KEY=%s LOOMTA_API_URL=%s %s bin/loomta-upload -"):format(
       box.key, box.url, os.getenv "LOOMTA_SPEC_LUA" or "lua5.4")
     -- The list goes on only once the first file was reported.
-    local said = files.shell(("mkfifo '%s/list'; { timeout 20 %s <'%s/list' 2>/dev/null; } | { exec 3>'%s/list'; echo %s >&3; read -r line; echo %s >&3; exec 3>&-; echo \"$line\"; cat; }")
-      :format(folder, program, folder, folder, clip, picture))
+    local writer = 'exec 3>"$0/list"; echo "$1" >&3; read -r line; echo "$2" >&3; exec 3>&-; echo "$line"; cat'
+    local said = files.shell(("cd '%s'; mkfifo list; cd - >/dev/null; { timeout 20 %s <'%s/list' 2>/dev/null; } | sh -c '%s' '%s' %s %s")
+      :format(folder, program, folder, writer, folder, clip, picture))
     assert.truthy(said:find(clip, 1, true), said)
     assert.truthy(said:find(picture, 1, true), said)
   end)

@@ -266,7 +266,7 @@ local function consult(self, item)
     return false
   end
   if type(item.request) == "table" and item.request.baseUrl ~= nil then
-    local err = errors.input("invalid_option", "with a journal, 'baseUrl' is for the whole run: it is about one server", "baseUrl")
+    local err = errors.input("invalid_option", "with a journal, 'baseUrl' is for the whole run", "baseUrl")
     self:conclude(item, nil, err, response.nothingSent())
     return false
   end
