@@ -551,6 +551,19 @@ describe("loomta-upload", function()
       assert.equal(1, checked(running:wait()).status)
     end)
 
+    it("deletes only what it uploaded, not what took its place meanwhile", function()
+      clips(1)
+      box:fault { delayAfterBodyMs = 1500 }
+      local running = start { "--json", "--watch", folder, "--after", "delete" }
+      cli.eventually(function() return #box:requests() == 1 and box:lastRequest().bodyComplete end)
+      files.write(folder .. "/.new", files.read(picture))
+      os.rename(folder .. "/.new", folder .. "/01.mp4")
+      cli.eventually(function() return stored() == 2 end) -- the new one had its turn
+      cli.eventually(function() return files.shell("ls " .. folder) == "" end)
+      running:signal "TERM"
+      assert.equal(0, checked(running:wait()).status)
+    end)
+
     it("needs a folder that is there", function() assert.equal(4, upload({ "--watch", "/nowhere", "--after", "delete" }).status) end)
   end)
 end)
@@ -577,15 +590,17 @@ describe("whoever reads what it prints", function()
     assert.is_true(select(2, box:media()) < 60)
   end)
 
-  it("need not wait for a list that is still being made", function()
-    box:reset()
-    local program = ("env LOOMTA_API_KEY=%s LOOMTA_API_URL=%s %s bin/loomta-upload -"):format(
-      box.key, box.url, os.getenv "LOOMTA_SPEC_LUA" or "lua5.4")
-    -- The list goes on only once the first file was reported.
-    local writer = 'exec 3>"$0/list"; echo "$1" >&3; read -r line; echo "$2" >&3; exec 3>&-; echo "$line"; cat'
-    local said = files.shell(("cd '%s'; mkfifo list; cd - >/dev/null; { timeout 20 %s <'%s/list' 2>/dev/null; } | sh -c '%s' '%s' %s %s")
-      :format(folder, program, folder, writer, folder, clip, picture))
-    assert.truthy(said:find(clip, 1, true), said)
-    assert.truthy(said:find(picture, 1, true), said)
-  end)
+  for what, words in pairs { ["on stdin"] = "- <'%s/list'", ["in a pipe"] = "--files-from '%s/list'" } do
+    it("need not wait for a list " .. what .. " that is still being made", function()
+      box:reset()
+      local program = ("env LOOMTA_API_KEY=%s LOOMTA_API_URL=%s %s bin/loomta-upload " .. words):format(
+        box.key, box.url, os.getenv "LOOMTA_SPEC_LUA" or "lua5.4", folder)
+      -- The list goes on only once the first file was reported.
+      local writer = 'exec 3>"$0/list"; echo "$1" >&3; read -r line; echo "$2" >&3; exec 3>&-; echo "$line"; cat'
+      local said = files.shell(("cd '%s'; mkfifo list; cd - >/dev/null; { timeout 20 %s 2>/dev/null; } | sh -c '%s' '%s' %s %s; rm '%s/list'")
+        :format(folder, program, writer, folder, clip, picture, folder))
+      assert.truthy(said:find(clip, 1, true), said)
+      assert.truthy(said:find(picture, 1, true), said)
+    end)
+  end
 end)

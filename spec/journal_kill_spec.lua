@@ -10,7 +10,7 @@ local sandbox = require "spec.support.sandbox"
 local socket = require "socket"
 
 local count = 12
-local stride = tonumber(os.getenv "KILL_STRIDE") or 3
+local stride = tonumber(os.getenv "KILL_STRIDE") or 6
 local give_up_s = 20
 
 local box, folder, journal, killed

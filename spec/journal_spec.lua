@@ -330,6 +330,12 @@ describe("a journal with checksums", function()
   local check = has_digest and it or pending
   local with = { checksum = true }
 
+  check("refuses a pipe at once, and does not read it", function()
+    local path = folder .. "/pipe.mp4"
+    files.shell("mkfifo " .. path)
+    assert.equal("invalid_media_file", upload({ path }, with)[path].err.code)
+  end)
+
   check("skips a file that was only touched", function()
     local path = make "a.jpg"
     upload({ path }, with)
@@ -599,6 +605,22 @@ describe("an upload that an earlier run had started", function()
     local result = upload({ path }, { retryUnknown = true })[path]
     assert.same({ "no", true }, { result.err.code, result.err.possiblyStored })
     assert.equal("outcome_unknown", upload({ path })[path].err.code)
+  end)
+
+  it("stays unknown when a run is stopped before it is sent again", function()
+    local path = make "a.jpg"
+    interrupt({ path }, true)
+    local run, drawn
+    run = client:uploads(function()
+      if drawn then return nil end
+      drawn = true
+      run:stop()
+      return path
+    end, { journal = journal, retryUnknown = true })
+    local _, err = run()
+    assert.same({ "not_started", true }, { err.code, err.possiblyStored })
+    assert.equal("outcome_unknown", upload({ path })[path].err.code)
+    assert.equal(1, stored()["a.jpg"])
   end)
 
   for _, mode in ipairs { true, "exact" } do

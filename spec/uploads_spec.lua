@@ -245,14 +245,13 @@ describe("a run of uploads", function()
     local run = client:uploads(requests(10), { concurrency = 3 })
     local object = { getfd = function() return assert(run:fd()) end }
     local count = 0
-    for _ in run:ready() do error "nothing can be there yet" end
-    while not run:done() do
+    repeat
       assert.equal(object, socket.select({ object }, nil, 20)[1], "nothing to do for 20 s")
       for media in run:ready() do
         assert.truthy(media)
         count = count + 1
       end
-    end
+    until run:done()
     assert.equal(10, count)
   end)
 
@@ -382,6 +381,11 @@ describe("a run of uploads", function()
     assert.is_true(after >= 4, after .. " waited") -- those that were drawn, but for those under way with it
   end)
 
+  it("gives each upload its time from its turn on", function()
+    box:fault { delayAfterBodyMs = 400, times = 0 }
+    assert.same({ ok = 6 }, codes((collect(client:uploads(requests(6), { concurrency = 1, timeoutMs = 1500 })))))
+  end)
+
   it("sends no faster in all than it was told", function()
     local before = core.now()
     local _, count = collect(client:uploads(requests(20), { concurrency = 8, maxBytesPerSec = 400000 }))
@@ -437,6 +441,48 @@ describe("a run that reconciles", function()
       assert.truthy(result.media.originalFileName:find("^" .. name:sub(1, 3) .. "%-%w+%.mp4$"), result.media.originalFileName)
     end
     assert.equal(3, stored())
+  end)
+
+  it("looks also while its source has nothing at the moment", function()
+    unknown()
+    local drawn = 0
+    local run = client:uploads(function()
+      drawn = drawn + 1
+      return drawn == 1 and request "a.mp4"
+    end, { reconcile = true })
+    assert.is_true(run:wait(20000), "it waits for the end of the source")
+    local media, err, _, info = run:ready()()
+    assert.is_nil(err)
+    assert.equal("a.mp4", media.originalFileName)
+    assert.is_true(info.reconciled)
+    run:close()
+  end)
+
+  it("needs nothing but its descriptor, also between two looks", function()
+    box:fault { disconnect = "close", at = "response", store = false, times = 1 }
+    local run = client:uploads({ request "a.mp4" }, { reconcile = true })
+    local object = { getfd = function() return assert(run:fd()) end }
+    local media
+    repeat
+      assert.equal(object, socket.select({ object }, nil, 15)[1], "nothing to do for 15 s")
+      for found in run:ready() do media = found end
+    until run:done()
+    assert.equal("a.mp4", media.originalFileName)
+  end)
+
+  it("ends with its client, also while something is unknown", function()
+    box:fault { disconnect = "close", at = "response", store = false, times = 0 }
+    local run = client:uploads({ request "a.mp4" }, { reconcile = true })
+    local listed
+    eventually(function()
+      run:wait(20)
+      for _, arrived in ipairs(box:requests()) do listed = listed or arrived.method == "GET" end
+      return listed
+    end)
+    client:close()
+    local results = collect(run)
+    assert.is_true(results["a.mp4"].err.possiblyStored)
+    assert.is_true(run:done())
   end)
 
   it("leaves an error that says possiblyStored when it cannot look", function()

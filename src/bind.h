@@ -63,10 +63,10 @@ int loomta_lua_media_types(lua_State *L);
 int loomta_lua_open_log(lua_State *L);
 int loomta_lua_file_identity(lua_State *L);
 
-/* lua_terminal.c: core.signals(), core.terminal(fd), core.readStdin(). */
+/* lua_terminal.c: core.signals(), core.terminal(fd), core.readAvailable(file, ms). */
 int loomta_lua_signals(lua_State *L);
 int loomta_lua_terminal(lua_State *L);
-int loomta_lua_read_stdin(lua_State *L);
+int loomta_lua_read_available(lua_State *L);
 
 /* lua_policy.c: the pure decisions, laid open for specs. */
 int loomta_lua_classify(lua_State *L);

@@ -63,7 +63,7 @@ int luaopen_loomta_core(lua_State *L)
         {"fileIdentity", loomta_lua_file_identity},
         {"signals", loomta_lua_signals},
         {"terminal", loomta_lua_terminal},
-        {"readStdin", loomta_lua_read_stdin},
+        {"readAvailable", loomta_lua_read_available},
         {"recognise", loomta_lua_recognise},
         {"mediaTypes", loomta_lua_media_types},
         {"readCredentials", loomta_lua_read_credentials},

@@ -159,6 +159,8 @@ static void start(struct loomta_engine *engine, struct loomta_job *job)
 {
     int64_t now_us = loomta_now_us(), at_us = now_us + job->delay_ms * 1000;
 
+    if (job->lane && job->lane->pace.shared)
+        job->submitted_us = now_us; /* its time limit runs from its turn */
     if (job->lane && job->lane->pace.held_until_us > at_us)
         at_us = job->lane->pace.held_until_us;
     link_job(engine, job);

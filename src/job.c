@@ -244,6 +244,9 @@ static int64_t idle_at_us(const struct loomta_job *job)
 
 int64_t loomta_job_deadline_us(const struct loomta_job *job)
 {
+    /* In a run of uploads its time begins with its turn: nobody asked for it to begin earlier. */
+    if (job->state == LOOMTA_JOB_QUEUED && job->lane && job->lane->pace.shared)
+        return INT64_MAX;
     return job->timeout_ms > 0 ? job->submitted_us + job->timeout_ms * 1000 : INT64_MAX;
 }
 

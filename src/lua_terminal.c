@@ -1,10 +1,11 @@
-/* core.signals, core.terminal and core.readStdin: what the command line tool needs of the system and Lua does not have.
+/* core.signals, core.terminal and core.readAvailable: what the command line tool needs of the system and Lua does not have.
  * SPDX-License-Identifier: MIT */
 #include "bind.h"
 #include "signals.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -61,15 +62,17 @@ int loomta_lua_terminal(lua_State *L)
     return 2;
 }
 
-/* readStdin([ms]) → the next bytes, waiting for them so long | false: none yet | nil: its end | nil, why */
-int loomta_lua_read_stdin(lua_State *L)
+/* readAvailable(file, ms) → its next bytes, waiting for them so long | false: none yet | nil: its end | nil, why. Nothing else
+ * may read from it. */
+int loomta_lua_read_available(lua_State *L)
 {
-    int timeout_ms = (int)luaL_optnumber(L, 1, 0);
+    FILE **file = luaL_checkudata(L, 1, LUA_FILEHANDLE); /* what Lua has there begins with that, in all its versions */
+    int timeout_ms = (int)luaL_checknumber(L, 2);
     char bytes[4096];
-    struct pollfd ready = {.fd = STDIN_FILENO, .events = POLLIN};
+    struct pollfd ready = {.fd = fileno(*file), .events = POLLIN};
     ssize_t got = 0;
 
-    if (poll(&ready, 1, timeout_ms) <= 0 || ((got = read(STDIN_FILENO, bytes, sizeof bytes)) < 0 && errno == EINTR)) {
+    if (poll(&ready, 1, timeout_ms) <= 0 || ((got = read(ready.fd, bytes, sizeof bytes)) < 0 && errno == EINTR)) {
         lua_pushboolean(L, 0);
         return 1;
     }

@@ -39,6 +39,15 @@ function errors.new(fields)
   return setmetatable(fields, Error)
 end
 
+--- The same error, to be changed for another call.
+---@param err loomta.Error
+---@return loomta.Error
+function errors.copy(err)
+  local fields = {}
+  for name, value in pairs(err) do fields[name] = value end
+  return errors.new(fields)
+end
+
 --- An error about what the caller gave, found before anything was sent.
 ---@param code string
 ---@param message string

@@ -2,7 +2,6 @@
 --- all, and none is taken for another: of several that look alike, nobody can tell which one it is. What is not there is sent
 --- again, once.
 -- SPDX-License-Identifier: MIT
-local core = require "loomta.core"
 local options = require "loomta.options"
 local reconcile = require "loomta.reconcile"
 local response = require "loomta.response"
@@ -12,7 +11,6 @@ local longest_list = 256 * 1024 * 1024
 
 ---@class loomta.Settler
 ---@field exact boolean uploads carry a token in their names
----@field wakeAt number? when the next look is due, by core.now()
 ---@field private run loomta.Uploads
 ---@field private taken table<string, boolean> ids of media that are known to be other uploads'
 ---@field private items loomta.Item[] to be settled
@@ -74,7 +72,10 @@ local function count_alike(self)
   for entry in pairs(journal and journal:unknown() or {}) do
     note(entry.name or entry.file:match "[^/]*$", entry.size, entry.folderId)
   end
-  for _, item in ipairs(journal and {} or self.items) do note(item.name, size_of(item), item.folder) end
+  if not journal then
+    for _, item in ipairs(self.items) do note(item.name, size_of(item), item.folder) end
+    for item in pairs(self.run.flying) do note(item.name, select(2, item.job:progress()), item.folder) end
+  end
   return count
 end
 
@@ -129,17 +130,18 @@ local function ask(self)
       if options.declared[name] then given[name] = value end
     end
     given.onProgress, given.onRetry, given.reconcile = nil, nil, nil
-    self.asked = self.asked + 1
+    local delay_ms = looks_ms[self.look]
+    local limit_ms = given.timeoutMs or run.client.settings.timeoutMs
+    if limit_ms > 0 then given.timeoutMs = limit_ms + delay_ms end
     given.onDone = function(list)
       self.asked = self.asked - 1
       self.looked = self.looked or list ~= nil
       if list then match(self, list.media, folder) end
     end
-    local job, err = run.client:begin("listMedia", given, run.inbox, "start")
+    local job = run.client:begin("listMedia", given, run.inbox, "start", { delayMs = delay_ms })
     if job then
+      self.asked = self.asked + 1
       run.inbox:add(job)
-    else
-      given.onDone(nil, err)
     end
   end
 end
@@ -148,17 +150,13 @@ end
 function Settler:step()
   if self.asked > 0 then return end
   if #self.items == 0 then
-    self.look, self.wakeAt = 0, nil
-    return
+    self.look = 0
+  elseif self.stopped or self.run.fatal or self.look == #looks_ms then
+    resend(self)
+  else
+    self.look = self.look + 1
+    ask(self)
   end
-  if self.stopped or self.run.fatal or self.look == #looks_ms then
-    self.wakeAt = nil
-    return resend(self)
-  end
-  if not self.wakeAt then self.wakeAt = core.now() + looks_ms[self.look + 1] end
-  if core.now() < self.wakeAt then return end
-  self.wakeAt, self.look = nil, self.look + 1
-  ask(self)
 end
 
 return settle

@@ -56,6 +56,7 @@ local close_ms = 2000 -- what closing waits at most for canceled uploads to end,
 ---@field private batch loomta.Item[] drawn, to be started
 ---@field private byKey table<string, loomta.Item> those flying, by what the journal calls them
 ---@field private waiting table<loomta.Job, thread> nginx's threads that wait for them
+---@field private stepped boolean? something was done: before, there is something to do
 ---@field private idle boolean? the source had nothing when it was asked last
 ---@field private exhausted boolean? the source has no more
 ---@field private stopped boolean?
@@ -209,17 +210,21 @@ function Uploads:conclude(item, media, err, info)
   end
 end
 
+--- What was sent before may still turn up, however it went now.
+local function remember_first(item, err, info)
+  local first = item.unknown
+  if not first then return end
+  info.attempts = info.attempts + (first.info and first.info.attempts or 0)
+  if err then err.possiblyStored, err.retryable, err.attempts = true, false, info.attempts end
+end
+
 --- An upload has ended.
 local function land(self, item, media, err, info)
   self.flying[item] = nil
   self.active = self.active - 1
   local ending = self.stopped or self.fatal or self.client.closed
   if ending and err and err.code == "canceled" and info.attempts == 0 then err = not_started(self) end
-  local first = item.unknown
-  if first then -- it was sent before, and may still turn up
-    info.attempts = info.attempts + (first.info and first.info.attempts or 0)
-    if err then err.possiblyStored, err.retryable, err.attempts = true, false, info.attempts end
-  end
+  remember_first(item, err, info)
   if self.settler and err and err.possiblyStored and err.code ~= "canceled" and not ending then
     self.settler:add(item, err, info)
   else
@@ -270,9 +275,11 @@ local function consult(self, item)
     self:conclude(item, nil, err, response.nothingSent())
     return false
   end
+  local described, entry, err
+  if self.opts.checksum then described, err = self.client:inspect(given, item.token) end -- a pipe would be read for ever
   -- The root has two names: none, and "null".
   local folder = item.folder ~= "null" and item.folder or nil
-  local entry, err = journal.identify(given.file, folder and folder:lower(), self.opts.checksum)
+  if not err then entry, err = journal.identify(given.file, folder and folder:lower(), self.opts.checksum) end
   if not entry then
     self:conclude(item, nil, err, response.nothingSent())
     return false
@@ -291,8 +298,7 @@ local function consult(self, item)
     self:report(known, nil, item.request, info)
     return false
   end
-  local described
-  described, err = self.client:inspect(given, item.token)
+  if not described then described, err = self.client:inspect(given, item.token) end
   if not described then
     self:conclude(item, nil, err, response.nothingSent())
     return false
@@ -354,18 +360,20 @@ end
 ---@private
 ---@param batch loomta.Item[]
 function Uploads:depart(batch)
-  local err
+  local failure
   if self.journal and #batch > 0 then
     for _, item in ipairs(batch) do
       self.journal:start(item.entry)
       item.started = true
     end
-    err = select(2, self.journal:sync())
-    if err then give_up(self, err) end
+    failure = select(2, self.journal:sync())
+    if failure then give_up(self, failure) end
   end
   for _, item in ipairs(batch) do
     if self.fatal or self.stopped then
-      self:conclude(item, nil, err or not_started(self), response.nothingSent())
+      local err, info = failure and errors.copy(failure) or not_started(self), response.nothingSent()
+      remember_first(item, err, info)
+      self:conclude(item, nil, err, info)
     else
       self:launch(item)
     end
@@ -374,14 +382,15 @@ end
 
 --- Does what can be done without waiting.
 local function step(self)
-  if self.client.closed then self.stopped = true end
+  if self.client.closed and not self.stopped then self:stop() end
   if not self.inbox then return end
+  self.stepped = true
   if self.inbox:isOpen() then
     local raised = self.inbox:serve()
     if raised then error(raised[1], 0) end
   end
   fill(self)
-  if self.settler and (self.exhausted or self.stopped) and self.active == 0 then self.settler:step() end
+  if self.settler and (self.exhausted or self.stopped or self.idle) and self.active == 0 then self.settler:step() end
   if waiting_results(self) > 0 and self.inbox:isOpen() then self.inbox.mailbox:ring() end
   if self.journal and self:isOver() then
     self.journal:close()
@@ -398,7 +407,6 @@ end
 local function sleep(self, until_ms)
   local now = core.now()
   if self.idle then until_ms = math.min(until_ms, now + idle_ms) end
-  if self.settler then until_ms = math.min(until_ms, self.settler.wakeAt or until_ms) end
   until_ms = math.min(until_ms, now + (nginx.phase() and nginx_slice_ms or slice_ms))
   if until_ms <= now then return end
   if nginx.phase() then
@@ -451,7 +459,7 @@ function Uploads:fd()
   if not self.inbox then return nil, errors.outOfResources "the run could not begin" end
   local mailbox, err = self.inbox:open()
   if not mailbox then return nil, err end
-  if waiting_results(self) > 0 then mailbox:ring() end
+  if waiting_results(self) > 0 or not self.stepped then mailbox:ring() end
   return mailbox:fd()
 end
 
@@ -461,6 +469,7 @@ function Uploads:stop()
   self.stopped = true
   if self.settler then self.settler:stop() end
   call_back(self)
+  if self.inbox and self.inbox:isOpen() then self.inbox.mailbox:ring() end
 end
 
 --- Cancels what is under way. What came of it is still to be had from `ready`.

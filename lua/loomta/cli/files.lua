@@ -4,7 +4,6 @@
 local core = require "loomta.core"
 local lfs = require "lfs"
 
-local block = 64 * 1024
 local patience_ms = 1000 -- where nothing else is to be done meanwhile
 
 local files = {}
@@ -140,14 +139,11 @@ function files.each(given, complain)
     end
     for _, path in ipairs(given.paths) do take(path) end
     if not given.files_from then return end
+    local file, why = io.stdin, nil
+    if given.files_from ~= "-" then file, why = io.open(given.files_from, "rb") end
+    if not file then return complain(given.files_from, reason(why)) end
     -- Uploads go on while a list is being made.
-    local function read() return core.readStdin(given.dry_run and patience_ms or 0) end
-    local file, why
-    if given.files_from ~= "-" then
-      file, why = io.open(given.files_from, "rb")
-      if not file then return complain(given.files_from, reason(why)) end
-      read = function() return file:read(block) end
-    end
+    local function read() return core.readAvailable(file, given.dry_run and patience_ms or 0) end
     local next_entry = entries(read, given.null)
     local path
     repeat

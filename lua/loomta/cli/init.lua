@@ -102,10 +102,14 @@ local function counter(given, view)
   end
 end
 
---- Where a watched file goes once it was stored.
-local function settle_source(given, path, view)
+--- What a file is at the moment, to tell it from what may replace it.
+local function identity(path) return table.concat({ core.fileIdentity(path) }, "\0") end
+
+--- Where a watched file goes once it was stored. One that is another by now stays: it is not what was uploaded, and its turn
+--- will come.
+local function settle_source(given, path, seen, view)
   local after = given.after
-  if not after or after.action == "keep" then return end
+  if not after or after.action == "keep" or identity(path) ~= seen then return end
   local ok, why
   if after.action == "delete" then
     ok, why = os.remove(path)
@@ -123,13 +127,14 @@ local function settle_source(given, path, view)
 end
 
 --- The requests, one by one, as the run asks for them.
-local function request_source(given, view, out, watcher)
+local function request_source(given, view, out, watcher, seen)
   local each = watcher and function() return watcher:next() or false end
     or files.each(given, function(path, why) out:absent(path, why) end)
   return function()
     local path = each()
     if not path then return path end
     local request = { file = path, fileName = given.name }
+    if watcher then seen[request] = identity(path) end
     request.onProgress = function(sent, total) view:sent(request, path, sent, total) end
     if given.verbose then
       request.onRetry = function(err, attempt, delay_ms)
@@ -171,10 +176,11 @@ local function upload(given, client, out, view, folder_id)
     if not watcher then return out:absent(given.watch, why) end
     view:note(("watching %s (%s)"):format(report.plain(given.watch), watcher.kind))
   end
+  local seen = {} -- by request: what the file was when it was given to the run
   local signals = core.signals()
   local count_more = counter(given, view)
   local state = { obeyed = 0 }
-  local run = client:uploads(request_source(given, view, out, watcher), options_of(given, folder_id))
+  local run = client:uploads(request_source(given, view, out, watcher, seen), options_of(given, folder_id))
   repeat
     run:wait(tick_ms)
     for media, err, request, info in run:ready() do
@@ -182,7 +188,9 @@ local function upload(given, client, out, view, folder_id)
         out:refuse(err)
       else
         local outcome = out:add(request.file, media, err, info, request)
-        if watcher and (outcome == "uploaded" or outcome == "skipped") then settle_source(given, request.file, view) end
+        local stored = outcome == "uploaded" or outcome == "skipped"
+        if watcher and stored then settle_source(given, request.file, seen[request], view) end
+        seen[request] = nil
       end
     end
     count_more()

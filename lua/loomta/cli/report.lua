@@ -145,9 +145,9 @@ end
 --- What became of a file, in one word.
 local function outcome_of(media, err, info)
   if media then return info.skipped and "skipped" or "uploaded" end
-  if err.code == "not_started" then return "notStarted" end
   if err.possiblyStored then return "unknown" end
-  return info.attempts == 0 and err.code ~= "canceled" and "refused" or "failed"
+  if err.code == "not_started" then return "notStarted" end
+  return info.attempts == 0 and (err.kind == "input" or err.kind == "auth") and "refused" or "failed"
 end
 
 local words = {
