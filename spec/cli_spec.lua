@@ -68,7 +68,10 @@ before_each(function()
   box:reset()
   home, folder = files.shell "mktemp -d", files.shell "mktemp -d"
 end)
-after_each(function() files.shell(("rm -rf %s %s"):format(home, folder)) end)
+after_each(function()
+  cli.killAll()
+  files.shell(("rm -rf %s %s"):format(home, folder))
+end)
 
 describe("loomta-upload", function()
   describe("with one file", function()

@@ -9,6 +9,8 @@ local patience_s = 30
 
 local cli = {}
 
+local started = {} -- and not waited for
+
 ---@class CliRun
 ---@field out string
 ---@field err string
@@ -32,7 +34,7 @@ end
 function cli.start(words, options)
   options = options or {}
   local running = setmetatable({ folder = files.shell "mktemp -d" }, Running)
-  local command = { "exec", "env" }
+  local command = { "exec", lua.env }
   for name, value in pairs(options.env or {}) do
     if value == false then
       table.insert(command, 3, "-u " .. name)
@@ -51,7 +53,17 @@ function cli.start(words, options)
   running.pipe = assert(io.popen(("sh -c %s <%s >%s 2>%s; echo $? >%s"):format(lua.quote(program),
     lua.quote(options.stdin or "/dev/null"), options.closedStdout and "&-" or lua.quote(at .. "out"), lua.quote(at .. "err"),
     lua.quote(at .. "status")), "w"))
+  started[running] = true
   return running
+end
+
+--- Ends those that a failed spec left behind: they hold pipes that others wait for.
+function cli.killAll()
+  for running in pairs(started) do
+    local pid = contents(running.folder .. "/pid"):match "%d+"
+    if pid then files.shell(("kill -KILL %s 2>/dev/null"):format(pid)) end
+    running:wait()
+  end
 end
 
 --- What it has said so far on stderr, or on stdout.
@@ -83,6 +95,7 @@ end
 ---@return CliRun
 function Running:wait()
   self.pipe:close()
+  started[self] = nil
   local run = { out = self:said "out", err = self:said(), status = tonumber(self:said "status") }
   files.shell("rm -rf " .. lua.quote(self.folder))
   return run

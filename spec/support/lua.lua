@@ -2,6 +2,11 @@
 -- SPDX-License-Identifier: MIT
 local lua = {}
 
+--- How to run a program with an environment of its own, and with the signals that whoever started the specs in the background had
+--- ignored for all that follows.
+lua.env = os.execute "env --default-signal=INT true 2>/dev/null"
+lua.env = (lua.env == true or lua.env == 0) and "env --default-signal=INT --default-signal=QUIT" or "env"
+
 --- Quotes a word for the shell.
 function lua.quote(word) return "'" .. tostring(word):gsub("'", "'\\''") .. "'" end
 
@@ -17,7 +22,7 @@ function lua.run(code, options)
   local file = assert(io.open(path, "w"))
   file:write(code)
   file:close()
-  local words = { "env" }
+  local words = { lua.env }
   for name, value in pairs(options.env or {}) do
     if value == false then table.insert(words, 2, "-u " .. name) else words[#words + 1] = name .. "=" .. lua.quote(value) end
   end
