@@ -443,6 +443,18 @@ describe("a run that reconciles", function()
     assert.equal(3, stored())
   end)
 
+  it("leaves alone what is not to be reconciled, and what is alone", function()
+    unknown(2)
+    local list = { request("a.mp4", { reconcile = false }), request "b.mp4" }
+    local found = codes((collect(client:uploads(list, { reconcile = true }))))
+    assert.same({ ok = 1, outcome_unknown = 1 }, found)
+    unknown(2)
+    list = { request("c.mp4", { reconcile = true }), request "d.mp4" }
+    local results = collect(client:uploads(list))
+    assert.is_true(results["c.mp4"].info.reconciled)
+    assert.equal("outcome_unknown", results["d.mp4"].err.code)
+  end)
+
   it("looks also while its source has nothing at the moment", function()
     unknown()
     local drawn = 0

@@ -225,7 +225,8 @@ local function land(self, item, media, err, info)
   local ending = self.stopped or self.fatal or self.client.closed
   if ending and err and err.code == "canceled" and info.attempts == 0 then err = not_started(self) end
   remember_first(item, err, info)
-  if self.settler and err and err.possiblyStored and err.code ~= "canceled" and not ending then
+  local unknown = err and err.possiblyStored and err.code ~= "canceled"
+  if self.settler and unknown and not ending and item.given.reconcile ~= false then
     self.settler:add(item, err, info)
   else
     self:conclude(item, media, err, info)
@@ -237,7 +238,8 @@ end
 ---@param item loomta.Item
 function Uploads:launch(item)
   item.began = item.began or os.time()
-  local more = { token = item.token, reconcile = false }
+  local more = { token = item.token }
+  if self.settler then more.reconcile = false end -- that is the settler's
   item.given.onDone = function(media, err, info) land(self, item, media, err, info) end
   self.flying[item] = true
   self.active = self.active + 1
@@ -263,27 +265,21 @@ end
 
 --- Asks the journal whether an item is to be uploaded at all.
 ---@return boolean go_on
+---@return loomta.Error? err why not, unless it is seen to already
 local function consult(self, item)
   local given = item.given
   if type(given.file) ~= "string" then
-    local err = errors.input("invalid_option", "with a journal, 'file' must be a path: it knows uploads by their files", "file")
-    self:conclude(item, nil, err, response.nothingSent())
-    return false
+    return false, errors.input("invalid_option", "with a journal, 'file' must be a path: it knows uploads by their files", "file")
   end
   if type(item.request) == "table" and item.request.baseUrl ~= nil then
-    local err = errors.input("invalid_option", "with a journal, 'baseUrl' is for the whole run", "baseUrl")
-    self:conclude(item, nil, err, response.nothingSent())
-    return false
+    return false, errors.input("invalid_option", "with a journal, 'baseUrl' is for the whole run", "baseUrl")
   end
   local described, entry, err
   if self.opts.checksum then described, err = self.client:inspect(given, item.token) end -- a pipe would be read for ever
   -- The root has two names: none, and "null".
   local folder = item.folder ~= "null" and item.folder or nil
   if not err then entry, err = journal.identify(given.file, folder and folder:lower(), self.opts.checksum) end
-  if not entry then
-    self:conclude(item, nil, err, response.nothingSent())
-    return false
-  end
+  if not entry then return false, err end
   local key = journal.keyOf(entry)
   local same = self.byKey[key]
   if same then
@@ -299,10 +295,7 @@ local function consult(self, item)
     return false
   end
   if not described then described, err = self.client:inspect(given, item.token) end
-  if not described then
-    self:conclude(item, nil, err, response.nothingSent())
-    return false
-  end
+  if not described then return false, err end
   item.entry, item.key = entry, key
   self.byKey[key] = item
   if state == "unknown" then
@@ -319,8 +312,7 @@ local function consult(self, item)
       self.settler:add(item, err, nil)
       return false
     elseif given.retryUnknown == false or not (given.retryUnknown or self.client.settings.retryUnknown) then
-      self:conclude(item, nil, err, response.nothingSent())
-      return false
+      return false, err
     end
     item.unknown = { err = err }
   end
@@ -346,9 +338,11 @@ local function fill(self)
     local item = { request = request, given = given, folder = given and given.folderId and types.folderId(given.folderId) }
     if self.fatal then err = not_started(self) end
     if given and self.settler and self.settler.exact then item.token = core.token() end
+    local go_on = true
+    if self.journal and not err then go_on, err = consult(self, item) end
     if err then
       self:conclude(item, nil, err, response.nothingSent())
-    elseif not self.journal or consult(self, item) then
+    elseif go_on then
       batch[#batch + 1] = item
     end
   end
