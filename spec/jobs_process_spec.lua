@@ -173,7 +173,7 @@ end)
 describe("without descriptors", function()
   it("a job goes on, and asking for its descriptor is an error, again and again", function()
     local output = run([[
-      local job = start { maxBytesPerSec = 1000000 }
+      local job = start { maxBytesPerSec = 100000 }
       repeat client:poll(10) until job:progress() > 0
       local held = {}
       for file in function() return (io.open "/dev/null") end do held[#held + 1] = file end
