@@ -40,11 +40,11 @@ describe("the signals", function()
     local output, ok = run [[
       local signals = core.signals()
       local mailbox = core.mailbox(1)
-      local sender = io.popen("while kill -WINCH $PPID 2>/dev/null; do sleep 0.05; done", "w")
+      local sender = io.popen("for i in 1 2 3 4 5 6 7 8 9 10 11 12; do kill -WINCH $PPID 2>/dev/null; sleep 0.1; done", "w")
       local began = core.now()
       mailbox:wait(60000)
       print(core.now() - began < 60000, signals:count "WINCH" > 0)
-      os.exit(0) -- the sender ends with us
+      sender:close()
     ]]
     assert.is_true(ok, output)
     assert.equal("true\ttrue\n", output)
@@ -88,7 +88,7 @@ describe("the signals", function()
     assert.truthy(output:find("0\t0\nstill here\n", 1, true), output)
   end)
 
-  -- Lua's interpreters catch SIGINT whether it was ignored or not.
+  -- Lua's interpreters catch SIGINT whether it was ignored or not; another host may not.
   local where_told = linux and it or pending
   where_told("leave a shell's background command alone", function()
     local output, ok = run([[
@@ -101,7 +101,9 @@ describe("the signals", function()
       print(ignores_int())
     ]], { prefix = [[sh -c '"$@" & wait $!' sh]] })
     assert.is_true(ok, output)
-    assert.equal("false\ntrue\t0\nfalse\n", output)
+    local before, after = output:match "^(%a+)\ntrue\t0\n(%a+)\n$"
+    assert.truthy(before, output)
+    assert.equal(before, after)
   end)
 end)
 
