@@ -1,4 +1,5 @@
 -- Jobs: what start, wait, poll, done, progress, cancel, fd and close promise, on one thread and with one server.
+local eventually = require "spec.support.eventually"
 local files = require "spec.support.files"
 local loomta = require "loomta"
 local sandbox = require "spec.support.sandbox"
@@ -27,15 +28,6 @@ end
 local function readable(fd, seconds)
   local object = { getfd = function() return fd end }
   return socket.select({ object }, nil, seconds)[1] == object
-end
-
---- Waits for what another thread or process brings about; only a fault takes so long.
-local function eventually(condition, what)
-  local give_up = socket.gettime() + 20
-  while not condition() do
-    assert(socket.gettime() < give_up, what or "it never came")
-    socket.sleep(0.005)
-  end
 end
 
 local function stored() return (select(2, box:media())) end

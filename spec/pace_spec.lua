@@ -1,8 +1,8 @@
 -- What the uploads of a run share, seen from outside; pace_core_spec.lua looks at it more closely.
 local core = require "loomta.core"
+local eventually = require "spec.support.eventually"
 local loomta = require "loomta"
 local sandbox = require "spec.support.sandbox"
-local socket = require "socket"
 
 local bytes = ("0123456789abcdef"):rep(2000) -- 32,000
 
@@ -26,14 +26,6 @@ local function collect(run)
     results[request.fileName] = { media = media, err = err, info = info }
   end
   return codes, longest_ms, results
-end
-
-local function eventually(condition, what)
-  local give_up = socket.gettime() + 20
-  while not condition() do
-    assert(socket.gettime() < give_up, what or "it never came")
-    socket.sleep(0.005)
-  end
 end
 
 setup(function() box = sandbox.start {} end)

@@ -1,6 +1,7 @@
 -- client:uploads without a journal: order, room, ends, failures; with one server that can be told to misbehave.
 local cjson = require "cjson"
 local core = require "loomta.core"
+local eventually = require "spec.support.eventually"
 local files = require "spec.support.files"
 local loomta = require "loomta"
 local sandbox = require "spec.support.sandbox"
@@ -42,14 +43,6 @@ local function codes(results)
 end
 
 local function stored() return (select(2, box:media())) end
-
-local function eventually(condition, what)
-  local give_up = socket.gettime() + 20
-  while not condition() do
-    assert(socket.gettime() < give_up, what or "it never came")
-    socket.sleep(0.005)
-  end
-end
 
 setup(function() box = sandbox.start {} end)
 teardown(function() box:stop() end)

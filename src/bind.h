@@ -18,6 +18,9 @@ const char *loomta_bind_string(lua_State *L, int index, const char *field); /* N
 int64_t loomta_bind_integer(lua_State *L, int index, const char *field, int64_t absent);
 bool loomta_bind_boolean(lua_State *L, int index, const char *field);
 
+/* Pushes nil and the system's words for `error`: the two results of a function that failed. */
+int loomta_bind_push_failure(lua_State *L, int error);
+
 /* Set a field of the table on top; absent values are left out. */
 void loomta_bind_set_string(lua_State *L, const char *field, const char *value);
 void loomta_bind_set_boolean(lua_State *L, const char *field, bool value);

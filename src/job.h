@@ -33,8 +33,8 @@ enum loomta_job_ask {
     LOOMTA_ASK_SUBMIT = 1,
     LOOMTA_ASK_RESUME = 2, /* its source was fed */
     LOOMTA_ASK_CANCEL = 4,
-    LOOMTA_ASK_RECALL = 16, /* cancel it, if no attempt has begun */
     LOOMTA_ASK_AWAIT = 8,   /* somebody will connect to wait for it */
+    LOOMTA_ASK_RECALL = 16, /* cancel it, if no attempt has begun */
 };
 
 struct loomta_job {

@@ -12,8 +12,8 @@ struct loomta_lane {
     bool closed;                     /* its mailbox has left: nothing starts any more */
     bool starting;                   /* its next jobs are being started */
     struct loomta_job *first, *last; /* waiting, linked by next and previous */
-    struct loomta_pace pace;
-    int64_t due_us; /* no waiting job's deadline is before that; 0: none has one */
+    struct loomta_pace pace;         /* that its jobs share, if they do */
+    int64_t due_us;                  /* no waiting job's deadline is before that; 0: none has one */
 };
 
 /* Makes a job wait; its deadline counts meanwhile. */

@@ -3,7 +3,6 @@
 #include "bind.h"
 
 #include <errno.h>
-#include <string.h>
 
 static const char type_name[] = "loomta.bell";
 
@@ -25,9 +24,7 @@ int loomta_lua_bell(lua_State *L)
     lua_setmetatable(L, -2);
     if (loomta_bell_open(bell))
         return 1;
-    lua_pushnil(L);
-    lua_pushstring(L, strerror(errno));
-    return 2;
+    return loomta_bind_push_failure(L, errno);
 }
 
 /* bell:ring() */

@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: MIT */
 #include "bind.h"
 
+#include <string.h>
+
 void loomta_bind_type(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction close)
 {
     luaL_newmetatable(L, name);
@@ -19,6 +21,13 @@ void loomta_bind_type(lua_State *L, const char *name, const luaL_Reg *methods, l
     lua_pushboolean(L, 0);
     lua_setfield(L, -2, "__metatable");
     lua_pop(L, 1);
+}
+
+int loomta_bind_push_failure(lua_State *L, int error)
+{
+    lua_pushnil(L);
+    lua_pushstring(L, strerror(error));
+    return 2;
 }
 
 const char *loomta_bind_string(lua_State *L, int index, const char *field)

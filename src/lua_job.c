@@ -167,9 +167,7 @@ static int ring_on(lua_State *L)
         lua_pushboolean(L, 1);
         return 1;
     }
-    lua_pushnil(L);
-    lua_pushstring(L, strerror(errno));
-    return 2;
+    return loomta_bind_push_failure(L, errno);
 }
 
 /* job:await() → N of /proc/self/fd/N, the socket at which to wait for it | nil: there is none */

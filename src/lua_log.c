@@ -7,7 +7,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,13 +15,6 @@
 #endif
 
 static const char type_name[] = "loomta.log";
-
-static int push_failure(lua_State *L, int error)
-{
-    lua_pushnil(L);
-    lua_pushstring(L, strerror(error));
-    return 2;
-}
 
 static int check_log(lua_State *L)
 {
@@ -45,7 +37,7 @@ int loomta_lua_open_log(lua_State *L)
     if (*fd >= 0)
         return 1;
     int error = errno;
-    push_failure(L, error);
+    loomta_bind_push_failure(L, error);
     lua_pushboolean(L, error == EWOULDBLOCK);
     return 3;
 }
@@ -58,7 +50,7 @@ static int append(lua_State *L)
     const char *text = luaL_checklstring(L, 2, &length);
 
     if (!loomta_logfile_append(fd, text, length))
-        return push_failure(L, errno);
+        return loomta_bind_push_failure(L, errno);
     lua_pushboolean(L, 1);
     return 1;
 }
@@ -67,7 +59,7 @@ static int append(lua_State *L)
 static int sync_log(lua_State *L)
 {
     if (!loomta_logfile_sync(check_log(L)))
-        return push_failure(L, errno);
+        return loomta_bind_push_failure(L, errno);
     lua_pushboolean(L, 1);
     return 1;
 }
@@ -90,7 +82,7 @@ int loomta_lua_file_identity(lua_State *L)
     struct stat status;
 
     if (stat(path, &status) != 0 || !realpath(path, resolved))
-        return push_failure(L, errno);
+        return loomta_bind_push_failure(L, errno);
     lua_pushstring(L, resolved);
     snprintf(modified, sizeof modified, "%lld.%09ld", (long long)status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
     loomta_push_integer(L, status.st_size);

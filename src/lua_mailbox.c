@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <string.h>
 #include <unistd.h>
 
 static const char type_name[] = "loomta.mailbox";
@@ -46,9 +45,7 @@ int loomta_lua_mailbox(lua_State *L)
         return 1;
     loomta_mailbox_release(*mailbox);
     *mailbox = NULL;
-    lua_pushnil(L);
-    lua_pushstring(L, strerror(error));
-    return 2;
+    return loomta_bind_push_failure(L, error);
 }
 
 /* mailbox:submit(source | nil, spec) → job; takes the source over */

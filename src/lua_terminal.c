@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -76,14 +75,13 @@ int loomta_lua_read_available(lua_State *L)
         lua_pushboolean(L, 0);
         return 1;
     }
-    lua_pushnil(L);
-    if (got == 0)
-        return 1;
+    if (got < 0)
+        return loomta_bind_push_failure(L, errno);
     if (got > 0)
         lua_pushlstring(L, bytes, (size_t)got);
     else
-        lua_pushstring(L, strerror(errno));
-    return got > 0 ? 1 : 2;
+        lua_pushnil(L);
+    return 1;
 }
 
 void loomta_lua_signals_register(lua_State *L)

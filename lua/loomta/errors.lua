@@ -13,6 +13,9 @@
 ---@field retryAfterMs integer? how long the server asked to wait
 ---@field cause string? the layer below in its own words (libcurl, the system, a reader)
 
+-- Besides control characters: what a terminal takes for one (C1), and what turns the direction of text, in UTF-8.
+local disguises = { "\194[\128-\159]", "\226\128[\142\143\170-\174]", "\226\129[\166-\169]" }
+
 local Error = { __name = "loomta.Error" }
 
 --- One line, safe for a terminal: `unsupported_media_type: cover.png is a PNG image …`.
@@ -21,12 +24,11 @@ function Error.__tostring(err)
   if err.status then line = line .. " (HTTP " .. err.status .. ")" end
   if err.possiblyStored and not err.message:find "stored" then line = line .. "; it may have been stored" end
   if err.cause and err.cause ~= err.message then line = line .. " [" .. err.cause .. "]" end
-  -- C1 controls and what turns the direction of text, in UTF-8.
-  line = line:gsub("\194[\128-\159]", " "):gsub("\226\128[\142\143\170-\174]", " "):gsub("\226\129[\166-\169]", " ")
+  for _, pattern in ipairs(disguises) do line = line:gsub(pattern, " ") end
   return (line:gsub("%c+", " "))
 end
 
-local errors = {}
+local errors = { disguises = disguises }
 
 --- Makes an error of its fields; what is not given is the harmless value.
 ---@param fields table at least code and message

@@ -3,6 +3,7 @@
 -- SPDX-License-Identifier: MIT
 local core = require "loomta.core"
 local errors = require "loomta.errors"
+local queue = require "loomta.queue"
 
 local slice_ms = 250 -- how long a wait may keep the thread from Lua's hooks (Ctrl-C)
 
@@ -12,7 +13,7 @@ local slice_ms = 250 -- how long a wait may keep the thread from Lua's hooks (Ct
 ---@field mailbox userdata? brings news of the jobs that the worker runs
 ---@field running integer how many jobs there are
 ---@field private jobs table<integer, loomta.Job> those to poll for, by the id of the request that is on its way
----@field private news table a queue of jobs that were taken out of the mailbox and not served yet, each once
+---@field private news loomta.Queue of jobs that were taken out of the mailbox and not served yet, each once
 ---@field private raised table[] what callbacks raised and nobody has heard of, each in a table
 local Inbox = {}
 Inbox.__index = Inbox
@@ -25,7 +26,7 @@ local inbox = {}
 ---many bytes a second in all (0: no limit)
 ---@return loomta.Inbox
 function inbox.new(limit, rate)
-  return setmetatable({ limit = limit, rate = rate, jobs = {}, running = 0, news = { first = 1, last = 0 }, raised = {} }, Inbox)
+  return setmetatable({ limit = limit, rate = rate, jobs = {}, running = 0, news = queue.new(), raised = {} }, Inbox)
 end
 
 --- Its mailbox, which is this process's own: a child of fork() gets a new one.
@@ -35,7 +36,7 @@ function Inbox:open()
   if self:isOpen() then return self.mailbox end
   local mailbox, why = core.mailbox(self.limit, self.rate)
   if not mailbox then return nil, errors.outOfResources(why) end
-  self.jobs, self.running, self.news = {}, 0, { first = 1, last = 0 }
+  self.jobs, self.running, self.news = {}, 0, queue.new()
   self.mailbox = mailbox
   return mailbox
 end
@@ -76,22 +77,17 @@ end
 local function enqueue(self, polled)
   if polled.hasNews then return end
   polled.hasNews = true
-  self.news.last = self.news.last + 1
-  self.news[self.news.last] = polled
+  self.news:push(polled)
 end
 
 --- The next one to be served; nil: there is none.
 local function dequeue(self)
-  local news = self.news
-  local polled = news[news.first]
-  if not polled then return nil end
-  news[news.first] = nil
-  news.first = news.first + 1
-  polled.hasNews = nil
+  local polled = self.news:pop()
+  if polled then polled.hasNews = nil end
   return polled
 end
 
-local function any_news(self) return self.news.first <= self.news.last end
+local function any_news(self) return self.news:count() > 0 end
 
 --- Takes the news out of the mailbox. Jobs that ended and have no callback to run need nobody's attention.
 local function drain(self)

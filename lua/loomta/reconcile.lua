@@ -6,9 +6,10 @@
 -- SPDX-License-Identifier: MIT
 local options = require "loomta.options"
 
-local reconcile = {}
+local reconcile = {
+  looksMs = { 0, 1000, 3000 }, -- waits before each look: a server may still be storing what it has received
+}
 
-local looks_ms = { 0, 1000, 3000 } -- waits before each look: a server may still be storing what it has received
 local clock_slack_s = 120 -- how far its clock may be from ours
 
 --- A time to compare: the API's date-times sort as text. A server may send anything else.
@@ -41,10 +42,14 @@ local function time_left(settings, info)
   return settings.timeoutMs > 0 and settings.timeoutMs - info.durationMs or nil
 end
 
---- What listMedia is asked with: the upload's folder, and the options of the upload's call.
-local function listing(job, timeout_ms)
-  local given = { folderId = job.fields.folderId }
-  for name, value in pairs(job.given) do
+--- What listMedia is asked with to look for an upload: its folder, and the options of its call.
+---@param upload table what the upload's caller gave
+---@param folder_id string?
+---@param timeout_ms integer
+---@return table given
+function reconcile.listing(upload, folder_id, timeout_ms)
+  local given = { folderId = folder_id }
+  for name, value in pairs(upload) do
     if options.declared[name] then given[name] = value end
   end
   given.timeoutMs, given.onProgress, given.onRetry, given.onDone = timeout_ms, nil, nil, nil
@@ -56,10 +61,11 @@ end
 local function look(job, info)
   local settings = job.settings
   local looked = false
-  for _, wait_ms in ipairs(looks_ms) do
+  for _, wait_ms in ipairs(reconcile.looksMs) do
     local left = time_left(settings, info)
     if left and left <= wait_ms then return nil, false end
-    local list, _, took = job:call("listMedia", listing(job, left and math.floor(left) or 0), wait_ms)
+    local given = reconcile.listing(job.given, job.fields.folderId, left and math.floor(left) or 0)
+    local list, _, took = job:call("listMedia", given, wait_ms)
     info.durationMs = info.durationMs + took.durationMs
     looked = list ~= nil
     local found = list and reconcile.find(list.media, {

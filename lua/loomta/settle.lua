@@ -2,11 +2,10 @@
 --- all, and none is taken for another: of several that look alike, nobody can tell which one it is. What is not there is sent
 --- again, once.
 -- SPDX-License-Identifier: MIT
-local options = require "loomta.options"
 local reconcile = require "loomta.reconcile"
 local response = require "loomta.response"
 
-local looks_ms = { 0, 1000, 3000 } -- waits before each look: a server may still be storing what it has received
+local looks_ms = reconcile.looksMs
 local longest_list = 256 * 1024 * 1024
 
 ---@class loomta.Settler
@@ -125,14 +124,10 @@ local function ask(self)
   local run, folders = self.run, {}
   for _, item in ipairs(self.items) do folders[item.folder or false] = item end
   for folder, item in pairs(folders) do
-    local given = { folderId = item.folder, maxResponseBytes = longest_list }
-    for name, value in pairs(item.given) do
-      if options.declared[name] then given[name] = value end
-    end
-    given.onProgress, given.onRetry, given.reconcile = nil, nil, nil
     local delay_ms = looks_ms[self.look]
-    local limit_ms = given.timeoutMs or run.client.settings.timeoutMs
-    if limit_ms > 0 then given.timeoutMs = limit_ms + delay_ms end
+    local limit_ms = item.given.timeoutMs or run.client.settings.timeoutMs
+    local given = reconcile.listing(item.given, item.folder, limit_ms > 0 and limit_ms + delay_ms or 0)
+    given.maxResponseBytes = given.maxResponseBytes or longest_list
     given.onDone = function(list)
       self.asked = self.asked - 1
       self.looked = self.looked or list ~= nil

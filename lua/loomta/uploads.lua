@@ -1,16 +1,16 @@
 --- Many uploads at once: draws requests from the caller as there is room for them, and gives back what came of each. Memory
 --- holds those under way, not those to come or done; with a journal, also what that knows.
 -- SPDX-License-Identifier: MIT
+local admission = require "loomta.admission"
 local core = require "loomta.core"
 local errors = require "loomta.errors"
 local inbox = require "loomta.inbox"
-local journal = require "loomta.journal"
 local nginx = require "loomta.nginx"
 local options = require "loomta.options"
 local operations = require "loomta.operations"
+local queue = require "loomta.queue"
 local response = require "loomta.response"
 local settle = require "loomta.settle"
-local types = require "loomta.types"
 
 local slice_ms = 250 -- how long a wait may keep the thread from Lua's hooks (Ctrl-C)
 local nginx_slice_ms = 60000
@@ -50,7 +50,7 @@ local close_ms = 2000 -- what closing waits at most for canceled uploads to end,
 ---@field private defaults table what every request gets that does not say otherwise
 ---@field private journal loomta.Journal?
 ---@field private settler loomta.Settler? looks for uploads of unknown outcome
----@field private results table a queue of { media, err, request, info }
+---@field private results loomta.Queue of { media, err, request, info }
 ---@field private flying table<loomta.Item, boolean> started and not ended
 ---@field private active integer how many
 ---@field private batch loomta.Item[] drawn, to be started
@@ -104,14 +104,6 @@ local function nginx_refusal(self)
   return errors.input("would_block", "in nginx there is no 'journal': it waits for the disk, and so would every request")
 end
 
-local function open_journal(self)
-  local settings = options.check(self.defaults, operations.upload.fields) --[[@as table]]
-  local base_url, err = self.client:locate(setmetatable(settings, self.client.inherit))
-  if not base_url then return err end
-  self.journal, err = journal.open(self.opts.journal, base_url, self.settler ~= nil)
-  return err
-end
-
 --- Makes a run. What keeps it from beginning becomes its only result.
 ---@param client loomta.Client
 ---@param requests table|function
@@ -125,7 +117,7 @@ function uploads.new(client, requests, opts)
   if client.closed then error("the client is closed", 3) end
   local self = setmetatable({
     client = client, pull = pull_from(requests), defaults = {}, opts = {},
-    results = { first = 1, last = 0 }, flying = {}, active = 0, byKey = {}, waiting = {}, batch = {},
+    results = queue.new(), flying = {}, active = 0, byKey = {}, waiting = {}, batch = {},
   }, Uploads)
   local err = read_options(self, opts or {}) or nginx_refusal(self)
   if not err then
@@ -134,7 +126,7 @@ function uploads.new(client, requests, opts)
     self.inbox = inbox.new(self.opts.concurrency, self.opts.maxBytesPerSec)
     client.inboxes[self.inbox] = true
     self.settler = mode and settle.new(self, mode) or nil
-    err = self.opts.journal and open_journal(self)
+    err = self.opts.journal and admission.openJournal(self)
   end
   if err then
     self.exhausted = true
@@ -145,21 +137,12 @@ end
 
 --- Has something to give.
 ---@private
-function Uploads:report(media, err, request, info)
-  self.results.last = self.results.last + 1
-  self.results[self.results.last] = { media or false, err, request, info }
-end
+function Uploads:report(media, err, request, info) self.results:push { media or false, err, request, info } end
 
 local function take(self)
-  local results = self.results
-  local result = results[results.first]
-  if not result then return nil end
-  results[results.first] = nil
-  results.first = results.first + 1
-  return result[1], result[2], result[3], result[4]
+  local result = self.results:pop()
+  if result then return result[1], result[2], result[3], result[4] end
 end
-
-local function waiting_results(self) return self.results.last - self.results.first + 1 end
 
 --- Would every other request fail as this one did?
 local function is_fatal(err)
@@ -250,82 +233,12 @@ function Uploads:launch(item)
   self.inbox:add(job)
 end
 
---- The request as a table of its own, with the run's defaults.
-local function complete(self, request)
-  if type(request) == "string" then request = { file = request } end
-  if type(request) ~= "table" then
-    return nil, errors.input("invalid_option", "a request must be a table or a path, not a " .. type(request))
-  end
-  if request.onDone ~= nil then return nil, errors.input("invalid_option", "'onDone' is for start only", "onDone") end
-  local given = {}
-  for name, value in pairs(self.defaults) do given[name] = value end
-  for name, value in pairs(request) do given[name] = value end
-  return given
-end
-
---- Asks the journal whether an item is to be uploaded at all.
----@return boolean go_on
----@return loomta.Error? err why not, unless it is seen to already
-local function consult(self, item)
-  local given = item.given
-  if type(given.file) ~= "string" then
-    return false, errors.input("invalid_option", "with a journal, 'file' must be a path: it knows uploads by their files", "file")
-  end
-  if type(item.request) == "table" and item.request.baseUrl ~= nil then
-    return false, errors.input("invalid_option", "with a journal, 'baseUrl' is for the whole run", "baseUrl")
-  end
-  local described, entry, err
-  if self.opts.checksum then described, err = self.client:inspect(given, item.token) end -- a pipe would be read for ever
-  -- The root has two names: none, and "null".
-  local folder = item.folder ~= "null" and item.folder or nil
-  if not err then entry, err = journal.identify(given.file, folder and folder:lower(), self.opts.checksum) end
-  if not entry then return false, err end
-  local key = journal.keyOf(entry)
-  local same = self.byKey[key]
-  if same then
-    same.followers = same.followers or {}
-    same.followers[#same.followers + 1] = item.request
-    return false
-  end
-  local state, known = self.journal:look(entry)
-  if state == "done" then
-    local info = response.nothingSent()
-    info.skipped = true
-    self:report(known, nil, item.request, info)
-    return false
-  end
-  if not described then described, err = self.client:inspect(given, item.token) end
-  if not described then return false, err end
-  item.entry, item.key = entry, key
-  self.byKey[key] = item
-  if state == "unknown" then
-    err = errors.new {
-      code = "outcome_unknown",
-      kind = "network",
-      message = ("an earlier run ended while it uploaded '%s': nobody can tell whether it was stored"):format(given.file),
-      possiblyStored = true,
-    }
-    if self.settler then
-      item.name, item.began, item.token = known.name or described.fileName, known.startedAt, known.token
-      entry.name, entry.token = item.name, item.token -- should it be sent again
-      item.started = true
-      self.settler:add(item, err, nil)
-      return false
-    elseif given.retryUnknown == false or not (given.retryUnknown or self.client.settings.retryUnknown) then
-      return false, err
-    end
-    item.unknown = { err = err }
-  end
-  entry.name, entry.token = described.fileName, item.token
-  return true
-end
-
 --- Draws requests while there is room, and starts them: those that a journal has to know of all in one write.
 local function fill(self)
   local most = 2 * self.opts.concurrency -- beyond those under way: the next ones, so that no connection waits for us
   local batch = self.batch -- what is in it stays, should the source raise
   self.idle = nil
-  while not (self.exhausted or self.stopped) and self.active + #batch < most and waiting_results(self) < most do
+  while not (self.exhausted or self.stopped) and self.active + #batch < most and self.results:count() < most do
     local request = self.pull()
     if request == false and not self.fatal then
       self.idle = true
@@ -334,12 +247,13 @@ local function fill(self)
       self.exhausted = true
       break
     end
-    local given, err = complete(self, request)
-    local item = { request = request, given = given, folder = given and given.folderId and types.folderId(given.folderId) }
-    if self.fatal then err = not_started(self) end
-    if given and self.settler and self.settler.exact then item.token = core.token() end
-    local go_on = true
-    if self.journal and not err then go_on, err = consult(self, item) end
+    local item = { request = request }
+    local go_on, err
+    if self.fatal then
+      err = not_started(self)
+    else
+      go_on, err = admission.admit(self, item)
+    end
     if err then
       self:conclude(item, nil, err, response.nothingSent())
     elseif go_on then
@@ -385,7 +299,7 @@ local function step(self)
   end
   fill(self)
   if self.settler and (self.exhausted or self.stopped or self.idle) and self.active == 0 then self.settler:step() end
-  if waiting_results(self) > 0 and self.inbox:isOpen() then self.inbox.mailbox:ring() end
+  if self.results:count() > 0 and self.inbox:isOpen() then self.inbox.mailbox:ring() end
   if self.journal and self:isOver() then
     self.journal:close()
     self.journal = nil
@@ -423,7 +337,7 @@ function Uploads:wait(timeoutMs)
   local until_ms = timeoutMs and core.now() + timeoutMs
   while true do
     step(self)
-    if waiting_results(self) > 0 or self:isOver() then return true end
+    if self.results:count() > 0 or self:isOver() then return true end
     if until_ms and core.now() >= until_ms then return false end
     sleep(self, until_ms or math.huge)
   end
@@ -442,7 +356,7 @@ end
 function Uploads:done()
   errors.checkSelf(self, Uploads, "uploads:done()")
   step(self)
-  return waiting_results(self) == 0 and self:isOver()
+  return self.results:count() == 0 and self:isOver()
 end
 
 --- A descriptor that is readable while `ready` has something to do; where a source gives false, look now and then as well.
@@ -453,7 +367,7 @@ function Uploads:fd()
   if not self.inbox then return nil, errors.outOfResources "the run could not begin" end
   local mailbox, err = self.inbox:open()
   if not mailbox then return nil, err end
-  if waiting_results(self) > 0 or not self.stepped then mailbox:ring() end
+  if self.results:count() > 0 or not self.stepped then mailbox:ring() end
   return mailbox:fd()
 end
 
@@ -469,8 +383,7 @@ end
 --- Cancels what is under way. What came of it is still to be had from `ready`.
 function Uploads:close()
   errors.checkSelf(self, Uploads, "uploads:close()")
-  self.stopped = true
-  if self.settler then self.settler:stop() end
+  self:stop()
   if self.inbox then self.inbox:leave() end
   local until_ms = core.now() + close_ms
   while self.journal and self.active > 0 and core.now() < until_ms do

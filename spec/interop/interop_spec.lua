@@ -1,5 +1,6 @@
 -- What another multipart parser, busboy of the Node world, reads in our uploads. `make interop` fetches it.
 -- SPDX-License-Identifier: MIT
+local files = require "spec.support.files"
 local loomta = require "loomta"
 local quote = require("spec.support.lua").quote
 
@@ -12,13 +13,6 @@ local function output_of(command)
   return text
 end
 
-local function contents(path)
-  local file = io.open(path, "rb")
-  local text = file and file:read "*a" or ""
-  if file then file:close() end
-  return text
-end
-
 local function write(path, bytes)
   local file = assert(io.open(path, "wb"))
   assert(file:write(bytes))
@@ -28,7 +22,7 @@ end
 
 local missing
 if output_of("command -v node") == "" then missing = "node is not installed" end
-if not missing and contents(here .. "/node_modules/busboy/package.json") == "" then missing = "busboy is not here: make interop" end
+if not missing and files.contents(here .. "/node_modules/busboy/package.json") == "" then missing = "busboy is not here: make interop" end
 
 -- U+FFFD, which stands for bytes that are not UTF-8. busboy would put one there itself; loomta has done so before.
 local unknown = "\239\191\189"
@@ -84,18 +78,18 @@ describe("busboy", function()
     server = assert(io.popen(("node %s/server.mjs >%s/stdout 2>%s/stderr"):format(here, quote(folder), quote(folder)), "w"))
     local url
     for _ = 1, 1000 do
-      url = contents(folder .. "/stdout"):match "^listening on (%S+)"
-      if url or contents(folder .. "/stderr") ~= "" then break end
+      url = files.contents(folder .. "/stdout"):match "^listening on (%S+)"
+      if url or files.contents(folder .. "/stderr") ~= "" then break end
       os.execute "sleep 0.01"
     end
-    assert(url, "the server did not start: " .. contents(folder .. "/stderr"))
+    assert(url, "the server did not start: " .. files.contents(folder .. "/stderr"))
     client = loomta.check(loomta.new { apiKey = "loomta_sk_interop", baseUrl = url, maxRetries = 0 })
 
     -- A video's beginning, then everything that a parser might trip over, over several of the reader's pieces.
     local noise = {}
     for i = 0, 255 do noise[#noise + 1] = string.char(i) end
     noise = table.concat(noise) .. "\r\n--\r\n------loomta-\r\n\r\n--" .. "\r\n------loomta-0123456789abcdef--\r"
-    bytes = contents "spec/fixtures/clip.mp4" .. noise:rep(700) .. "\r\n"
+    bytes = files.contents "spec/fixtures/clip.mp4" .. noise:rep(700) .. "\r\n"
     sha256 = output_of("sha256sum " .. quote(write(folder .. "/bytes", bytes))):match "^%x+"
   end)
 

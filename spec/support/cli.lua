@@ -1,9 +1,9 @@
 --- Runs loomta-upload as a user does, in a process of its own, and sees what it prints and how it ends.
 -- SPDX-License-Identifier: MIT
 local cjson = require "cjson"
+local eventually = require "spec.support.eventually"
 local files = require "spec.support.files"
 local lua = require "spec.support.lua"
-local socket = require "socket"
 
 local patience_s = 30
 
@@ -19,13 +19,6 @@ local started = {} -- and not waited for
 --- One that was started and runs on its own.
 local Running = {}
 Running.__index = Running
-
-local function contents(path)
-  local file = io.open(path, "rb")
-  local text = file and file:read "*a" or ""
-  if file then file:close() end
-  return text
-end
 
 --- Starts it.
 ---@param words string[]
@@ -60,30 +53,24 @@ end
 --- Ends those that a failed spec left behind: they hold pipes that others wait for.
 function cli.killAll()
   for running in pairs(started) do
-    local pid = contents(running.folder .. "/pid"):match "%d+"
+    local pid = files.contents(running.folder .. "/pid"):match "%d+"
     if pid then files.shell(("kill -KILL %s 2>/dev/null"):format(pid)) end
     running:wait()
   end
 end
 
 --- What it has said so far on stderr, or on stdout.
-function Running:said(where) return contents(self.folder .. "/" .. (where or "err")) end
+function Running:said(where) return files.contents(self.folder .. "/" .. (where or "err")) end
 
 --- Waits until a condition holds.
-function cli.eventually(condition, what)
-  local give_up = socket.gettime() + patience_s
-  while not condition() do
-    assert(socket.gettime() < give_up, what or "it never came")
-    socket.sleep(0.01)
-  end
-end
+function cli.eventually(condition, what) eventually(condition, what, patience_s) end
 
 --- Sends it a signal, INT, TERM or HUP, once it catches that.
 function Running:signal(name)
   local pid
   cli.eventually(function()
-    pid = contents(self.folder .. "/pid"):match "%d+"
-    local digits = pid and contents(("/proc/%s/status"):format(pid)):match "SigCgt:%s*(%x+)"
+    pid = files.contents(self.folder .. "/pid"):match "%d+"
+    local digits = pid and files.contents(("/proc/%s/status"):format(pid)):match "SigCgt:%s*(%x+)"
     local bit = ({ HUP = 1, INT = 2, TERM = 15 })[name] - 1
     local digit = digits and tonumber(digits:sub(-1 - math.floor(bit / 4), -1 - math.floor(bit / 4)), 16)
     return digit and math.floor(digit / 2 ^ (bit % 4)) % 2 == 1

@@ -21,6 +21,16 @@ function files.read(path)
   return bytes
 end
 
+--- What is in a file; "" where there is none.
+---@param path string
+---@return string bytes
+function files.contents(path)
+  local file = io.open(path, "rb")
+  local bytes = file and file:read "*a" or ""
+  if file then file:close() end
+  return bytes
+end
+
 ---@param path string
 ---@param bytes string
 ---@return string path

@@ -1,6 +1,7 @@
 -- Starts Debian's nginx with Lua for a spec, on a Unix socket in a folder of its own: it needs no port, no root and no service.
 -- Nothing here waits for luck: every wait is for a condition that is seen, and gives up after a time that only a fault takes.
 -- SPDX-License-Identifier: MIT
+local files = require "spec.support.files"
 local quote = require("spec.support.lua").quote
 
 local GIVE_UP_S = 20
@@ -29,14 +30,6 @@ Nginx.__index = Nginx
 ---@class NginxCall a request in the background
 local Call = {}
 Call.__index = Call
-
-local function read_file(path)
-  local file = io.open(path, "rb")
-  if not file then return "" end
-  local text = file:read "*a"
-  file:close()
-  return text or ""
-end
 
 local function write_file(path, text)
   local file = assert(io.open(path, "wb"))
@@ -108,7 +101,7 @@ local function configuration(prefix, options, names)
 end
 
 ---@return string text of the error log
-function Nginx:log() return read_file(self.prefix .. "/error.log") end
+function Nginx:log() return files.contents(self.prefix .. "/error.log") end
 
 ---Waits for a condition; raises, with the log, if it does not come true.
 ---@param what string for the error
@@ -128,7 +121,7 @@ function Nginx:pids()
   if not self.master then return workers, nil, leaving end
   for pid, state, parent in run("cat /proc/[0-9]*/stat 2>/dev/null"):gmatch "(%d+) %(nginx%) (%a) (%d+)" do
     if tonumber(parent) == self.master and state ~= "Z" then
-      local title = read_file("/proc/" .. pid .. "/cmdline")
+      local title = files.contents("/proc/" .. pid .. "/cmdline")
       if title:find "shutting down" then
         leaving[#leaving + 1] = tonumber(pid)
       elseif title:find "worker process" then
@@ -143,7 +136,7 @@ end
 
 ---Whether the master has ended by now.
 ---@return boolean
-function Nginx:ended() return read_file(self.prefix .. "/status"):find "\n" ~= nil end
+function Nginx:ended() return files.contents(self.prefix .. "/status"):find "\n" ~= nil end
 
 ---Signals the master. After a reload the new workers are there and the old ones accept no more; the others do not wait.
 ---@param name "reload"|"quit"|"stop"|"reopen"
@@ -194,22 +187,22 @@ end
 
 ---Whether the answer is there, or will never be.
 ---@return boolean
-function Call:done() return read_file(self.base .. ".exit"):find "\n" ~= nil end
+function Call:done() return files.contents(self.base .. ".exit"):find "\n" ~= nil end
 
 ---Waits for the answer.
 ---@return integer|nil status nil if there was none
 ---@return string body or, without a status, why
 function Call:finish()
   assert(wait_for(function() return self:done() end, self.limit), "nginx: curl did not end")
-  local code = tonumber(read_file(self.base .. ".exit"))
-  local status = tonumber(read_file(self.base .. ".status"))
-  if code ~= 0 then return nil, ("curl ended with %d: %s"):format(code, read_file(self.base .. ".curl")) end
-  return status, read_file(self.base .. ".answer")
+  local code = tonumber(files.contents(self.base .. ".exit"))
+  local status = tonumber(files.contents(self.base .. ".status"))
+  if code ~= 0 then return nil, ("curl ended with %d: %s"):format(code, files.contents(self.base .. ".curl")) end
+  return status, files.contents(self.base .. ".answer")
 end
 
 ---Hangs up, as a client that dies does. On return the connection is closed.
 function Call:kill()
-  local pid = wait_for(function() return read_file(self.base .. ".pid"):match "^(%d+)\n" end)
+  local pid = wait_for(function() return files.contents(self.base .. ".pid"):match "^(%d+)\n" end)
   run("kill -KILL " .. pid .. " 2>/dev/null")
   self:finish()
 end
@@ -237,7 +230,7 @@ function Nginx:stop()
   end
   self.stdin:close()
   self.stdin = nil
-  local log = self:log() .. read_file(self.prefix .. "/stderr")
+  local log = self:log() .. files.contents(self.prefix .. "/stderr")
   run("rm -rf " .. quote(self.prefix))
   if not stopped then error("nginx: it did not stop\n" .. log, 2) end
   for line in log:gmatch "[^\n]+" do
@@ -274,12 +267,12 @@ function nginx.start(options)
   web.stdin = assert(io.popen(('cd %s; PATH="$PATH:/usr/sbin"; { %s >stdout 2>stderr; echo $? >status; } & cat >/dev/null; '
     .. '[ -s status ] || kill -TERM "$(cat pid)"; wait'):format(quote(prefix), table.concat(words, " ")), "w"))
   local started = wait_for(function()
-    web.master = tonumber(read_file(prefix .. "/pid"):match "^(%d+)\n")
+    web.master = tonumber(files.contents(prefix .. "/pid"):match "^(%d+)\n")
     return web:ended() or #web:pids() == web.workers
   end)
   if not started or web:ended() then
     web.expect_alerts = true
-    local said = read_file(prefix .. "/stderr") .. web:log()
+    local said = files.contents(prefix .. "/stderr") .. web:log()
     web:stop()
     error("nginx: it did not start: " .. said, 2)
   end

@@ -2,6 +2,7 @@
 -- SPDX-License-Identifier: MIT
 
 local cjson = require "cjson"
+local files = require "spec.support.files"
 
 local START_TIMEOUT_S = 10
 local DEFAULT_KEY = "loomta_sk_sandbox"
@@ -27,14 +28,6 @@ Sandbox.__index = Sandbox
 
 local function quote(word)
   return "'" .. tostring(word):gsub("'", "'\\''") .. "'"
-end
-
-local function read_file(path)
-  local file = io.open(path, "rb")
-  if not file then return "" end
-  local text = file:read("*a")
-  file:close()
-  return text
 end
 
 local function write_file(path, text)
@@ -73,9 +66,9 @@ function Sandbox:control(method, path, body)
   local status, failed = run(("curl -q -sS -k -m 60 --noproxy '*' -X %s%s -o %s -w '%%{http_code}' %s 2>%s"):format(
     method, data, quote(self.folder .. "/answer"), quote(self.url .. path), quote(self.folder .. "/curl")))
   if failed ~= 0 then
-    error(("sandbox: curl %s %s failed (%d): %s"):format(method, path, failed, read_file(self.folder .. "/curl")), 2)
+    error(("sandbox: curl %s %s failed (%d): %s"):format(method, path, failed, files.contents(self.folder .. "/curl")), 2)
   end
-  local answer = tonumber(status) == 204 and "" or read_file(self.folder .. "/answer")
+  local answer = tonumber(status) == 204 and "" or files.contents(self.folder .. "/answer")
   return tonumber(status), answer
 end
 
@@ -139,7 +132,7 @@ end
 function Sandbox:connections()
   local count = 0
   local port = (":%04X"):format(self.port)
-  for remote, state in read_file("/proc/net/tcp"):gmatch("%d+: %x+:%x+ %x+(:%x+) (%x+)") do
+  for remote, state in files.contents("/proc/net/tcp"):gmatch("%d+: %x+:%x+ %x+(:%x+) (%x+)") do
     if remote == port and state == "01" then count = count + 1 end
   end
   return count
@@ -156,8 +149,8 @@ function Sandbox:stop()
   if not self.stdin then return nil end
   self.stdin:close()
   self.stdin, self.pid = nil, nil
-  local status = tonumber(read_file(self.folder .. "/status"))
-  self.errors = read_file(self.folder .. "/stderr")
+  local status = tonumber(files.contents(self.folder .. "/status"))
+  self.errors = files.contents(self.folder .. "/stderr")
   run("rm -rf " .. quote(self.folder))
   return status
 end
@@ -189,9 +182,9 @@ function sandbox.start(options)
 
   local give_up = os.time() + START_TIMEOUT_S
   repeat
-    box.url = read_file(box.folder .. "/stdout"):match("^loomta%-sandbox listening on (%S+)\n")
-    box.pid = read_file(box.folder .. "/pid"):match("%d+")
-    local ended = read_file(box.folder .. "/status") ~= ""
+    box.url = files.contents(box.folder .. "/stdout"):match("^loomta%-sandbox listening on (%S+)\n")
+    box.pid = files.contents(box.folder .. "/pid"):match("%d+")
+    local ended = files.contents(box.folder .. "/status") ~= ""
     if not box.url and (ended or os.time() > give_up) then
       if not ended then run("kill -KILL " .. box.pid) end
       box:stop()

@@ -70,19 +70,21 @@ function files.filter(rules)
 end
 
 --- The system's own words, without what luafilesystem says around them.
-local function reason(text) return tostring(text):match "^.*: (.-)$" or text end
+---@param text string
+---@return string
+function files.reason(text) return tostring(text):match "^.*: (.-)$" or text end
 
 --- Gives every wanted file below a folder, hidden ones left out, each folder once.
 local function walk(folder, below, state)
   local ok, next_name, handle = pcall(lfs.dir, folder)
-  if not ok then return state.complain(folder, reason(next_name)) end
+  if not ok then return state.complain(folder, files.reason(next_name)) end
   for name in next_name, handle do
     local path = (folder:gsub("/+$", "")) .. "/" .. name
     local relative = below and below .. "/" .. name or name
     if name:sub(1, 1) ~= "." and not fits(state.exclude, relative) then
       local found, why = lfs.attributes(path)
       if not found then
-        state.complain(path, reason(why))
+        state.complain(path, files.reason(why))
       elseif found.mode == "directory" then
         local id = found.dev .. ":" .. found.ino
         if not state.seen[id] then
@@ -129,7 +131,7 @@ function files.each(given, complain)
     local function take(path)
       local found, why = lfs.attributes(path)
       if not found then
-        complain(path, reason(why))
+        complain(path, files.reason(why))
       elseif found.mode == "directory" then
         state.seen = { [found.dev .. ":" .. found.ino] = true }
         walk(path, nil, state)
@@ -141,7 +143,7 @@ function files.each(given, complain)
     if not given.files_from then return end
     local file, why = io.stdin, nil
     if given.files_from ~= "-" then file, why = io.open(given.files_from, "rb") end
-    if not file then return complain(given.files_from, reason(why)) end
+    if not file then return complain(given.files_from, files.reason(why)) end
     -- Uploads go on while a list is being made.
     local function read() return core.readAvailable(file, given.dry_run and patience_ms or 0) end
     local next_entry = entries(read, given.null)
@@ -154,7 +156,7 @@ function files.each(given, complain)
         coroutine.yield(false)
       end
     until path == nil
-    if why then complain(given.files_from == "-" and "the list on stdin" or given.files_from, reason(why)) end
+    if why then complain(given.files_from == "-" and "the list on stdin" or given.files_from, files.reason(why)) end
   end)
   local ended = false
   return function()

@@ -134,7 +134,7 @@ local function request_source(given, view, out, watcher, seen)
     local path = each()
     if not path then return path end
     local request = { file = path, fileName = given.name }
-    if watcher then seen[request] = identity(path) end
+    if given.after then seen[request] = identity(path) end
     request.onProgress = function(sent, total) view:sent(request, path, sent, total) end
     if given.verbose then
       request.onRetry = function(err, attempt, delay_ms)

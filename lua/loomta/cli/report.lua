@@ -1,6 +1,7 @@
 --- What loomta-upload prints, and its exit status: one outcome after the other goes in. Data goes to stdout, all else to
 --- stderr.
 -- SPDX-License-Identifier: MIT
+local errors = require "loomta.errors"
 local json = require "loomta.json"
 
 local report = {}
@@ -50,8 +51,9 @@ end
 ---@param text string
 ---@return string
 function report.plain(text)
-  text = tostring(text):gsub("%c", escape):gsub("\194[\128-\159]", escape)
-  return (text:gsub("\226\128[\142\143\170-\174]", escape):gsub("\226\129[\166-\169]", escape))
+  text = tostring(text):gsub("%c", escape)
+  for _, pattern in ipairs(errors.disguises) do text = text:gsub(pattern, escape) end
+  return text
 end
 
 --- The length of the UTF-8 sequence at `at`; nil: there is none.

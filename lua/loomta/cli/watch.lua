@@ -1,6 +1,8 @@
 --- Watches a folder for files that are complete: whatever has stopped growing is given once, and again when it changes later.
 -- SPDX-License-Identifier: MIT
+local files = require "loomta.cli.files"
 local lfs = require "lfs"
+local queue = require "loomta.queue"
 
 local rescan_ms = 60000 -- with events: they can be lost
 local settle_ms = 2000
@@ -16,7 +18,7 @@ local watch = {}
 ---@field private settleMs number
 ---@field private now fun(): number
 ---@field private known table<string, table> by path: { size, modified, since, given, scan }
----@field private ready table a queue of paths to be given: first, last, and by number
+---@field private ready loomta.Queue of paths to be given
 ---@field private scan integer how many there were
 ---@field private dueAt number when to look next
 ---@field private notBefore number when to look next at the earliest, whatever happens
@@ -83,8 +85,7 @@ local function look(self, path, found)
   if known.given then return false end
   if now - known.since >= self.settleMs then
     known.given = true
-    self.ready.last = self.ready.last + 1
-    self.ready[self.ready.last] = path
+    self.ready:push(path)
     return false
   end
   return true
@@ -130,12 +131,12 @@ end
 ---@return string? why not
 function watch.new(given)
   local mode, why = lfs.attributes(given.folder, "mode")
-  if not mode then return nil, (why:gsub("^cannot obtain information from file '.-': ", "")) end
+  if not mode then return nil, files.reason(why) end
   if mode ~= "directory" then return nil, "it is no folder" end
   local self = setmetatable({
     folder = (given.folder:gsub("(.)/+$", "%1")),
     accept = given.accept, now = given.now, settleMs = given.settleMs or settle_ms,
-    known = {}, ready = { first = 1, last = 0 }, scan = 0, dueAt = given.now(), notBefore = given.now(), handles = {}, uv = luv(),
+    known = {}, ready = queue.new(), scan = 0, dueAt = given.now(), notBefore = given.now(), handles = {}, uv = luv(),
   }, Watch)
   self.kind = self.uv and "inotify" or "polling"
   listen(self, self.folder)
@@ -148,12 +149,8 @@ end
 function Watch:next()
   if self.kind == "inotify" then self.uv.run "nowait" end
   if self.failed and self.kind == "inotify" then give_up_events(self) end
-  local ready = self.ready
-  if ready.first > ready.last and self.now() >= self.dueAt then rescan(self) end
-  while ready.first <= ready.last do
-    local path = ready[ready.first]
-    ready[ready.first] = nil
-    ready.first = ready.first + 1
+  if self.ready:count() == 0 and self.now() >= self.dueAt then rescan(self) end
+  for path in self.ready.pop, self.ready do
     local known, found = self.known[path], lfs.symlinkattributes(path)
     if known and found and is_same(known, found) then return path end
     -- It changed while it was in the queue: it has to settle anew.
