@@ -459,8 +459,14 @@ describe("a job #nginx", function()
 
   it("is waited for by several light threads", function()
     local result = run [[
-      local job = assert(loomta.start { reader = held_reader(), mimeType = "video/mp4" })
+      local calls, held = 0, held_reader()
+      local function reader()
+        calls = calls + 1
+        return held()
+      end
+      local job = assert(loomta.start { reader = reader, mimeType = "video/mp4" })
       local first = ngx.thread.spawn(function() return outcome(job:wait()) end)
+      eventually(function() return calls == 2 end) -- the first is in the reader, which holds only whoever called it
       local _, err = job:wait(30)
       local go = assert(io.open(ngx.config.prefix() .. "/go", "w"))
       go:close()

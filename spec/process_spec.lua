@@ -93,7 +93,10 @@ describe("a client that its own callback closes", function()
     finally(function() box:stop() end)
     local bytes = ("x"):rep(300000)
     for name, ending in pairs {
-      onProgress = function(close) return { data = bytes, onProgress = close } end,
+      onProgress = function(close)
+        box:fault { delayAfterBodyMs = 5000 } -- so that it cannot be over before it is heard of
+        return { data = bytes, onProgress = close }
+      end,
       onRetry = function(close)
         box:fault { status = 429, retryAfter = "0" }
         return { data = bytes, onRetry = close }
