@@ -41,6 +41,16 @@ void sandbox_answer_error(struct sandbox_answer *answer, unsigned status, const 
     sandbox_answer_json(answer, status, body);
 }
 
+void sandbox_answer_invalid(struct sandbox_answer *answer, json_t *details)
+{
+    sandbox_answer_error(answer, 400, "invalid_request", "The request is invalid.", details);
+}
+
+void sandbox_answer_not_json(struct sandbox_answer *answer)
+{
+    sandbox_answer_error(answer, 400, "invalid_json", "The body is not valid JSON.", NULL);
+}
+
 void sandbox_answer_header(struct sandbox_answer *answer, const char *name, const char *value)
 {
     const char *present;

@@ -23,6 +23,9 @@ void sandbox_answer_json(struct sandbox_answer *answer, unsigned status, json_t 
 void sandbox_answer_error(struct sandbox_answer *answer, unsigned status, const char *code, const char *message,
                           json_t *details); /* takes details, which may be NULL */
 
+void sandbox_answer_invalid(struct sandbox_answer *answer, json_t *details); /* 400 invalid_request; takes details */
+void sandbox_answer_not_json(struct sandbox_answer *answer);                 /* 400 invalid_json */
+
 void sandbox_answer_header(struct sandbox_answer *answer, const char *name, const char *value);
 void sandbox_answer_free(struct sandbox_answer *answer);
 

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "control.h"
 
+#include "body.h"
 #include "exchange.h"
 
 #include <inttypes.h>
@@ -27,7 +28,7 @@ void sandbox_control_requests(struct sandbox_exchange *exchange)
     if (since && !read_id(since, &id)) {
         json_t *details = json_array();
         sandbox_answer_detail(details, "since", "Expected the id of a request");
-        sandbox_answer_error(&exchange->answer, 400, "invalid_request", "The request is invalid.", details);
+        sandbox_answer_invalid(&exchange->answer, details);
         return;
     }
     pthread_mutex_lock(&sandbox->lock);
@@ -62,6 +63,7 @@ void sandbox_control_media(struct sandbox_exchange *exchange)
 {
     struct sandbox *sandbox = exchange->sandbox;
     pthread_mutex_lock(&sandbox->lock);
+    sandbox_store_settle(&sandbox->store, sandbox->settings.media_ready_after);
     char *list = sandbox_store_list_media(&sandbox->store, (struct sandbox_store_filter){NULL, NULL});
     uint64_t total = sandbox->store.total;
     pthread_mutex_unlock(&sandbox->lock);
@@ -78,6 +80,9 @@ void sandbox_control_reset(struct sandbox_exchange *exchange)
     sandbox_journal_reset(&sandbox->journal);
     sandbox_store_reset(&sandbox->store);
     sandbox_fault_queue_clear(&sandbox->faults);
+    sandbox_posts_reset(&sandbox->posts);
+    sandbox_device_reset(&sandbox->device);
+    sandbox_settings_reset(&sandbox->settings);
     pthread_mutex_unlock(&sandbox->lock);
     sandbox_answer_text(&exchange->answer, 204, NULL, "");
 }
@@ -85,22 +90,21 @@ void sandbox_control_reset(struct sandbox_exchange *exchange)
 void sandbox_control_add_fault(struct sandbox_exchange *exchange)
 {
     struct sandbox *sandbox = exchange->sandbox;
-    json_t *source = json_loadb(exchange->body.data ? exchange->body.data : "", exchange->body.length,
-                                JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
-    if (!source) {
-        sandbox_answer_error(&exchange->answer, 400, "invalid_json", "The body is not valid JSON.", NULL);
+    json_t *request = sandbox_body_parse(exchange, JSON_REJECT_DUPLICATES);
+    if (!request) {
+        sandbox_answer_not_json(&exchange->answer);
         return;
     }
     struct sandbox_fault fault;
     json_t *details = json_array();
-    if (!sandbox_fault_parse(&fault, source, details)) {
+    if (!sandbox_fault_parse(&fault, json_deep_copy(request), details)) {
         sandbox_answer_error(&exchange->answer, 400, "invalid_fault", "The fault is invalid; nothing was queued.",
                              details);
         sandbox_fault_free(&fault);
         return;
     }
     json_decref(details);
-    sandbox_answer_json(&exchange->answer, 201, json_deep_copy(source));
+    sandbox_answer_json(&exchange->answer, 201, json_incref(request));
     pthread_mutex_lock(&sandbox->lock);
     sandbox_fault_queue_add(&sandbox->faults, &fault);
     pthread_mutex_unlock(&sandbox->lock);

@@ -74,6 +74,7 @@ void sandbox_exchange_free(struct sandbox_exchange *exchange)
     if (exchange->has_fault)
         sandbox_fault_free(&exchange->fault);
     json_decref(exchange->record);
+    json_decref(exchange->request);
     free(exchange->parameter);
     free(exchange->method);
     free(exchange->path);
@@ -132,6 +133,11 @@ static bool find_fault(struct sandbox_exchange *exchange)
     return true;
 }
 
+bool sandbox_exchange_keeps(const struct sandbox_exchange *exchange)
+{
+    return exchange->keeps && sandbox_journal_current(&exchange->sandbox->journal, exchange->id);
+}
+
 static enum MHD_Result drop(struct sandbox_exchange *exchange)
 {
     sandbox_record_publish(exchange);
@@ -178,7 +184,7 @@ enum MHD_Result sandbox_exchange_begin(struct sandbox_exchange *exchange)
         sandbox_answer_error(&exchange->answer, 404, "not_found", "There is nothing at this path.", NULL);
 
     if (exchange->record) {
-        if (exchange->route && !authorize(exchange))
+        if (exchange->route && exchange->route->access == SANDBOX_KEY_NEEDED && !authorize(exchange))
             return send_early(exchange);
         if (!find_fault(exchange))
             return send_early(exchange);

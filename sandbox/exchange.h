@@ -31,9 +31,10 @@ struct sandbox_exchange {
     uint64_t received; /* body bytes */
     struct sandbox_upload *upload;
     struct sandbox_text body; /* of a JSON request */
+    json_t *request;          /* the same, parsed; NULL before */
     struct sandbox_text kept; /* raw body for the debug endpoint */
 
-    bool keeps;       /* whether this request may change the workspace: set before the route's handler runs */
+    bool keeps;       /* its fault lets it change the workspace; ask sandbox_exchange_keeps */
     bool stored;      /* a media object was */
     unsigned status;  /* as answered, 0 before */
     bool ended_early; /* answered or dropped before the body was read whole */
@@ -47,6 +48,10 @@ enum MHD_Result sandbox_exchange_end(struct sandbox_exchange *exchange);
 
 struct sandbox_exchange *sandbox_exchange_new(struct sandbox *sandbox, struct MHD_Connection *connection,
                                               const char *method, const char *path);
+
+/* Whether what the request does is to last: not when its fault forbids it, nor when it began before a reset. The caller holds the
+ * state's lock. */
+bool sandbox_exchange_keeps(const struct sandbox_exchange *exchange);
 
 /* After the last byte of the answer, or when the connection is lost. Logs the request and frees it. */
 void sandbox_exchange_free(struct sandbox_exchange *exchange);

@@ -41,13 +41,87 @@ bool sandbox_ids_is_uuid(const char *text)
     return true;
 }
 
-void sandbox_ids_now(char time[SANDBOX_TIME_SIZE])
+int64_t sandbox_ids_clock(void)
 {
     struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void sandbox_ids_now(char time[SANDBOX_TIME_SIZE])
+{
+    int64_t now = sandbox_ids_clock();
+    time_t whole = (time_t)(now / 1000);
     struct tm utc;
     char seconds[24];
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
+    gmtime_r(&whole, &utc);
     strftime(seconds, sizeof seconds, "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(time, SANDBOX_TIME_SIZE, "%s.%03dZ", seconds, (int)(now.tv_nsec / 1000000));
+    snprintf(time, SANDBOX_TIME_SIZE, "%s.%03dZ", seconds, (int)(now % 1000));
+}
+
+/* Reads what `form` says: 0 is a digit of the next number, everything else itself. False when the text does not have that form. */
+static bool read_form(const char **text, const char *form, int *numbers)
+{
+    for (bool within = false; *form; form++, (*text)++) {
+        bool digit = *form == '0';
+        if (digit ? !isdigit((unsigned char)**text) : **text != *form)
+            return false;
+        if (digit)
+            *numbers = (within ? *numbers * 10 : 0) + (**text - '0');
+        else if (within)
+            numbers++;
+        within = digit;
+    }
+    return true;
+}
+
+static bool read_fraction(const char **text, int *milliseconds)
+{
+    *milliseconds = 0;
+    if (**text != '.')
+        return true;
+    if (!isdigit((unsigned char)*++*text))
+        return false;
+    for (int unit = 100; isdigit((unsigned char)**text); (*text)++, unit /= 10)
+        *milliseconds += (**text - '0') * unit;
+    return true;
+}
+
+static bool read_offset(const char **text, int *minutes)
+{
+    int parts[2] = {0};
+    int sign = **text == '-' ? -1 : 1;
+    *minutes = 0;
+    if (*(*text)++ == 'Z')
+        return true;
+    if ((*text)[-1] != '+' && (*text)[-1] != '-')
+        return false;
+    if (!read_form(text, "00:00", parts) || parts[0] > 23 || parts[1] > 59)
+        return false;
+    *minutes = sign * (parts[0] * 60 + parts[1]);
+    return true;
+}
+
+bool sandbox_ids_time(const char *text, int64_t *milliseconds)
+{
+    int parts[6] = {0};
+    int fraction;
+    int offset;
+    if (!read_form(&text, "0000-00-00T00:00:00", parts) || !read_fraction(&text, &fraction) ||
+        !read_offset(&text, &offset) || *text)
+        return false;
+    struct tm utc = {.tm_year = parts[0] - 1900,
+                     .tm_mon = parts[1] - 1,
+                     .tm_mday = parts[2],
+                     .tm_hour = parts[3],
+                     .tm_min = parts[4],
+                     .tm_sec = parts[5]};
+    struct tm given = utc;
+    int64_t seconds = (int64_t)timegm(&utc);
+    /* timegm turns the 30th of February into the 1st of March. */
+    if (utc.tm_mon != given.tm_mon || utc.tm_mday != given.tm_mday || utc.tm_hour != given.tm_hour ||
+        utc.tm_min != given.tm_min || utc.tm_sec != given.tm_sec)
+        return false;
+    *milliseconds = (seconds - (int64_t)offset * 60) * 1000 + fraction;
+    return true;
 }

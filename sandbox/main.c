@@ -66,8 +66,12 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     sandbox_ids_uuid(sandbox.organization);
+    for (int i = 0; i < SANDBOX_PLATFORM_COUNT; i++)
+        sandbox_ids_uuid(sandbox.platform_ids[i]);
     sandbox_journal_init(&sandbox.journal);
     sandbox_store_init(&sandbox.store, sandbox.options.keep_media);
+    sandbox_posts_init(&sandbox.posts);
+    sandbox_settings_reset(&sandbox.settings);
     sandbox_fault_queue_init(&sandbox.faults, sandbox.options.seed);
 
     struct MHD_Daemon *daemon = sandbox_server_start(&sandbox);
@@ -78,6 +82,8 @@ int main(int argc, char **argv)
     }
 
     sandbox_fault_queue_clear(&sandbox.faults);
+    sandbox_settings_reset(&sandbox.settings);
+    sandbox_posts_free(&sandbox.posts);
     sandbox_store_free(&sandbox.store);
     sandbox_journal_free(&sandbox.journal);
     sandbox_wire_free(&sandbox.wire);

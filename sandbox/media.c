@@ -5,7 +5,6 @@
 #include "exchange.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -49,6 +48,7 @@ struct upload {
     const char *name;
     bool video;
     char folder[SANDBOX_UUID_SIZE]; /* "" at the root */
+    char id[SANDBOX_UUID_SIZE];     /* of the media object */
 };
 
 static bool refuse(struct sandbox_exchange *exchange, const char *code, const char *message, json_t *details)
@@ -107,8 +107,10 @@ static bool read_fields(struct sandbox_exchange *exchange, struct upload *upload
         sandbox_answer_detail(details, "mediaType", "Expected 'image' | 'video'");
     read_folder(exchange, upload, details);
 
-    if (json_array_size(details) > 0)
-        return refuse(exchange, "invalid_request", "The request is invalid.", details);
+    if (json_array_size(details) > 0) {
+        sandbox_answer_invalid(&exchange->answer, details);
+        return false;
+    }
     json_decref(details);
     if (!upload->type)
         return refuse(exchange, "unsupported_media_type", "The file is not an accepted image or video.", NULL);
@@ -133,12 +135,11 @@ static bool read_upload(struct sandbox_exchange *exchange, struct upload *upload
 
 static json_t *media_object(const struct sandbox *sandbox, const struct upload *upload)
 {
-    char id[SANDBOX_UUID_SIZE];
     char key[96];
     char url[420];
     char now[SANDBOX_TIME_SIZE];
     json_t *media = json_object();
-    sandbox_ids_uuid(id);
+    const char *id = upload->id;
     sandbox_ids_now(now);
 
     json_object_set_new(media, "id", json_string(id));
@@ -167,18 +168,18 @@ void sandbox_media_upload(struct sandbox_exchange *exchange)
     if (!read_upload(exchange, &upload))
         return;
 
+    sandbox_ids_uuid(upload.id);
     sandbox_answer_json(&exchange->answer, 201, media_object(sandbox, &upload));
     sandbox_answer_header(&exchange->answer, "X-Sandbox-Sha256", upload.file->sha256);
-    if (!exchange->keeps)
-        return;
 
-    char *json = sandbox_text_copy(exchange->answer.body, exchange->answer.size);
+    struct sandbox_stored_media media = {.video = upload.video, .pending = sandbox->options.pending};
+    snprintf(media.id, sizeof media.id, "%s", upload.id);
+    snprintf(media.folder, sizeof media.folder, "%s", upload.folder);
     pthread_mutex_lock(&sandbox->lock);
-    /* A request that began before a reset must not leave anything behind it. */
-    exchange->stored = sandbox_journal_current(&sandbox->journal, exchange->id);
-    if (exchange->stored)
-        sandbox_store_add_media(&sandbox->store, json, upload.folder, upload.video);
+    exchange->stored = sandbox_exchange_keeps(exchange);
+    if (exchange->stored) {
+        media.json = sandbox_text_copy(exchange->answer.body, exchange->answer.size);
+        sandbox_store_add_media(&sandbox->store, &media);
+    }
     pthread_mutex_unlock(&sandbox->lock);
-    if (!exchange->stored)
-        free(json);
 }

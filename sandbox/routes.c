@@ -4,24 +4,49 @@
 
 #include "control.h"
 #include "library.h"
+#include "login.h"
 #include "media.h"
+#include "platforms.h"
+#include "publishing.h"
+#include "settings.h"
+#include "slides.h"
 #include "text.h"
 
 #include <string.h>
 
 static const struct sandbox_route routes[] = {
-    {"POST", "/public/v1/media", SANDBOX_BODY_MULTIPART, sandbox_media_upload},
-    {"GET", "/public/v1/media", SANDBOX_BODY_IGNORED, sandbox_library_list_media},
-    {"GET", "/public/v1/media/folders", SANDBOX_BODY_IGNORED, sandbox_library_list_folders},
-    {"POST", "/public/v1/media/folders", SANDBOX_BODY_JSON, sandbox_library_create_folder},
+    {"POST", "/public/v1/media", SANDBOX_KEY_NEEDED, SANDBOX_BODY_MULTIPART, sandbox_media_upload},
+    {"GET", "/public/v1/media", SANDBOX_KEY_NEEDED, SANDBOX_BODY_IGNORED, sandbox_library_list_media},
+    {"GET", "/public/v1/media/folders", SANDBOX_KEY_NEEDED, SANDBOX_BODY_IGNORED, sandbox_library_list_folders},
+    {"POST", "/public/v1/media/folders", SANDBOX_KEY_NEEDED, SANDBOX_BODY_JSON, sandbox_library_create_folder},
 
-    {"GET", "/sandbox/requests", SANDBOX_BODY_IGNORED, sandbox_control_requests},
-    {"GET", "/sandbox/requests/{id}/body", SANDBOX_BODY_IGNORED, sandbox_control_body},
-    {"GET", "/sandbox/media", SANDBOX_BODY_IGNORED, sandbox_control_media},
-    {"POST", "/sandbox/reset", SANDBOX_BODY_IGNORED, sandbox_control_reset},
-    {"POST", "/sandbox/faults", SANDBOX_BODY_JSON, sandbox_control_add_fault},
-    {"GET", "/sandbox/faults", SANDBOX_BODY_IGNORED, sandbox_control_list_faults},
-    {"DELETE", "/sandbox/faults", SANDBOX_BODY_IGNORED, sandbox_control_clear_faults},
+    {"GET", "/public/v1/platforms", SANDBOX_KEY_NEEDED, SANDBOX_BODY_IGNORED, sandbox_platforms_list},
+    {"GET", "/public/v1/platforms/{id}/schema", SANDBOX_KEY_NEEDED, SANDBOX_BODY_IGNORED, sandbox_platforms_get_schema},
+
+    {"POST", "/public/v1/posts", SANDBOX_KEY_NEEDED, SANDBOX_BODY_JSON, sandbox_publishing_create},
+    {"GET", "/public/v1/posts", SANDBOX_KEY_NEEDED, SANDBOX_BODY_IGNORED, sandbox_publishing_list},
+    {"GET", "/public/v1/posts/{id}", SANDBOX_KEY_NEEDED, SANDBOX_BODY_IGNORED, sandbox_publishing_get},
+    {"PATCH", "/public/v1/posts/{id}/schedule", SANDBOX_KEY_NEEDED, SANDBOX_BODY_JSON, sandbox_publishing_reschedule},
+
+    {"POST", "/public/v1/slides/caption", SANDBOX_KEY_NEEDED, SANDBOX_BODY_JSON, sandbox_slides_caption},
+    {"POST", "/public/v1/slides/composite", SANDBOX_KEY_NEEDED, SANDBOX_BODY_JSON, sandbox_slides_composite},
+
+    {"POST", "/auth/device/start", SANDBOX_NO_KEY, SANDBOX_BODY_IGNORED, sandbox_login_start},
+    {"POST", "/auth/device/token", SANDBOX_NO_KEY, SANDBOX_BODY_JSON, sandbox_login_poll},
+
+    {"GET", "/sandbox/requests", SANDBOX_NO_KEY, SANDBOX_BODY_IGNORED, sandbox_control_requests},
+    {"GET", "/sandbox/requests/{id}/body", SANDBOX_NO_KEY, SANDBOX_BODY_IGNORED, sandbox_control_body},
+    {"GET", "/sandbox/media", SANDBOX_NO_KEY, SANDBOX_BODY_IGNORED, sandbox_control_media},
+    {"GET", "/sandbox/posts", SANDBOX_NO_KEY, SANDBOX_BODY_IGNORED, sandbox_publishing_show},
+    {"GET", "/sandbox/settings", SANDBOX_NO_KEY, SANDBOX_BODY_IGNORED, sandbox_settings_show},
+    {"PATCH", "/sandbox/settings", SANDBOX_NO_KEY, SANDBOX_BODY_JSON, sandbox_settings_change},
+    {"GET", "/sandbox/device", SANDBOX_NO_KEY, SANDBOX_BODY_IGNORED, sandbox_login_page},
+    {"POST", "/sandbox/device/approve", SANDBOX_NO_KEY, SANDBOX_BODY_JSON, sandbox_login_approve},
+    {"POST", "/sandbox/device/deny", SANDBOX_NO_KEY, SANDBOX_BODY_JSON, sandbox_login_deny},
+    {"POST", "/sandbox/reset", SANDBOX_NO_KEY, SANDBOX_BODY_IGNORED, sandbox_control_reset},
+    {"POST", "/sandbox/faults", SANDBOX_NO_KEY, SANDBOX_BODY_JSON, sandbox_control_add_fault},
+    {"GET", "/sandbox/faults", SANDBOX_NO_KEY, SANDBOX_BODY_IGNORED, sandbox_control_list_faults},
+    {"DELETE", "/sandbox/faults", SANDBOX_NO_KEY, SANDBOX_BODY_IGNORED, sandbox_control_clear_faults},
 };
 
 static bool matches(const char *pattern, const char *path, const char **parameter, size_t *length)

@@ -7,11 +7,13 @@
 
 struct sandbox_exchange;
 
+enum sandbox_access { SANDBOX_KEY_NEEDED, SANDBOX_NO_KEY };
 enum sandbox_body { SANDBOX_BODY_IGNORED, SANDBOX_BODY_JSON, SANDBOX_BODY_MULTIPART };
 
 struct sandbox_route {
     const char *method;
     const char *path; /* {id} stands for one segment */
+    enum sandbox_access access;
     enum sandbox_body body;
     void (*answer)(struct sandbox_exchange *exchange); /* called when the whole body is in; fills exchange->answer */
 };

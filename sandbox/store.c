@@ -35,13 +35,44 @@ void sandbox_store_free(struct sandbox_store *store)
     free(store->ring);
 }
 
-void sandbox_store_add_media(struct sandbox_store *store, char *json, const char *folder, bool video)
+void sandbox_store_add_media(struct sandbox_store *store, const struct sandbox_stored_media *media)
 {
-    struct sandbox_stored_media *media = &store->ring[store->total++ % store->size];
+    struct sandbox_stored_media *place = &store->ring[store->total++ % store->size];
+    free(place->json);
+    *place = *media;
+}
+
+static size_t media_count(const struct sandbox_store *store)
+{
+    return store->total < store->size ? (size_t)store->total : store->size;
+}
+
+static void make_ready(struct sandbox_stored_media *media)
+{
+    char now[SANDBOX_TIME_SIZE];
+    json_t *object = sandbox_text_checked(json_loads(media->json, 0, NULL));
+    sandbox_ids_now(now);
+    json_object_set_new(object, "status", json_string("READY"));
+    json_object_set_new(object, "finalizedAt", json_string(now));
     free(media->json);
-    media->json = json;
-    media->video = video;
-    snprintf(media->folder, sizeof media->folder, "%s", folder);
+    media->json = sandbox_text_checked(json_dumps(object, JSON_COMPACT));
+    media->pending = false;
+    json_decref(object);
+}
+
+void sandbox_store_settle(struct sandbox_store *store, int64_t listings)
+{
+    for (size_t i = 0; listings >= 0 && i < media_count(store); i++)
+        if (store->ring[i].pending && store->ring[i].listings >= (uint64_t)listings)
+            make_ready(&store->ring[i]);
+}
+
+const struct sandbox_stored_media *sandbox_store_find_media(const struct sandbox_store *store, const char *id)
+{
+    for (size_t i = 0; i < media_count(store); i++)
+        if (strcasecmp(store->ring[i].id, id) == 0)
+            return &store->ring[i];
+    return NULL;
 }
 
 void sandbox_store_add_folder(struct sandbox_store *store, char *json, const char *id)
@@ -64,6 +95,12 @@ static bool matches(const struct sandbox_stored_media *media, struct sandbox_sto
 {
     return (!filter.folder || strcasecmp(filter.folder, media->folder) == 0) &&
            (!filter.media_type || (strcmp(filter.media_type, "video") == 0) == media->video);
+}
+
+void sandbox_store_note_listing(struct sandbox_store *store, struct sandbox_store_filter filter)
+{
+    for (size_t i = 0; i < media_count(store); i++)
+        store->ring[i].listings += store->ring[i].pending && matches(&store->ring[i], filter);
 }
 
 char *sandbox_store_list_media(const struct sandbox_store *store, struct sandbox_store_filter filter)

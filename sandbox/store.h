@@ -11,8 +11,11 @@
 
 struct sandbox_stored_media {
     char *json;
+    char id[SANDBOX_UUID_SIZE];
     char folder[SANDBOX_UUID_SIZE]; /* "" at the root */
     bool video;
+    bool pending;
+    uint64_t listings; /* in which it was PENDING */
 };
 
 struct sandbox_stored_folder {
@@ -38,9 +41,16 @@ void sandbox_store_init(struct sandbox_store *store, size_t size);
 void sandbox_store_free(struct sandbox_store *store);
 void sandbox_store_reset(struct sandbox_store *store);
 
-/* Both take `json`. */
-void sandbox_store_add_media(struct sandbox_store *store, char *json, const char *folder, bool video);
+/* Both take the JSON text. */
+void sandbox_store_add_media(struct sandbox_store *store, const struct sandbox_stored_media *media);
 void sandbox_store_add_folder(struct sandbox_store *store, char *json, const char *id);
+
+/* Makes those READY that were listed often enough; -1: none. Comes before everything that depends on the status. */
+void sandbox_store_settle(struct sandbox_store *store, int64_t listings);
+void sandbox_store_note_listing(struct sandbox_store *store, struct sandbox_store_filter filter);
+
+/* NULL when there is none of that id. */
+const struct sandbox_stored_media *sandbox_store_find_media(const struct sandbox_store *store, const char *id);
 
 bool sandbox_store_has_folder(const struct sandbox_store *store, const char *id);
 

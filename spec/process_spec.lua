@@ -88,37 +88,39 @@ describe("a name server that does not answer #timing #plain", function()
 end)
 
 describe("a client that its own callback closes", function()
-  it("ends its call as canceled", function()
-    local box = sandbox.start {}
-    finally(function() box:stop() end)
-    local bytes = ("x"):rep(300000)
-    for name, ending in pairs {
-      onProgress = function(close)
-        box:fault { delayAfterBodyMs = 5000 } -- so that it cannot be over before it is heard of
-        return { data = bytes, onProgress = close }
-      end,
-      onRetry = function(close)
-        box:fault { status = 429, retryAfter = "0" }
-        return { data = bytes, onRetry = close }
-      end,
-      reader = function(close)
-        local calls = 0
-        return {
-          reader = function()
-            calls = calls + 1
-            if calls == 3 then close() end
-            return bytes
-          end,
-        }
-      end,
-    } do
-      local client = loomta.new { apiKey = box.key, baseUrl = box.url }
+  local bytes = ("x"):rep(300000)
+  local box
+  before_each(function() box = sandbox.start {} end)
+  after_each(function() box:stop() end)
+
+  for name, ending in pairs {
+    onProgress = function(close)
+      box:fault { delayAfterBodyMs = 5000 } -- so that it cannot be over before it is heard of
+      return { data = bytes, onProgress = close }
+    end,
+    onRetry = function(close)
+      box:fault { status = 429, retryAfter = "0" }
+      return { data = bytes, onRetry = close }
+    end,
+    reader = function(close)
+      local calls = 0
+      return {
+        reader = function()
+          calls = calls + 1
+          if calls == 3 then close() end
+          return bytes
+        end,
+      }
+    end,
+  } do
+    it("ends its call as canceled: " .. name, function()
+      local client = assert(loomta.new { apiKey = box.key, baseUrl = box.url })
       local given = ending(function() client:close() end)
       given.mimeType = "video/mp4"
       local media, err = client:upload(given)
-      assert.is_nil(media, name)
-      assert.equal("canceled", err.code, name)
+      assert.is_nil(media)
+      assert.equal("canceled", err.code)
       assert.has_error(function() client:upload { data = bytes } end, "the client is closed")
-    end
-  end)
+    end)
+  end
 end)

@@ -1,8 +1,11 @@
--- Starts loomta-sandbox for a spec and drives it with nothing but curl and cjson, so that it owes nothing to the library under test.
+-- Starts loomta-sandbox for a spec and drives it with LuaSocket (curl where it speaks TLS) and cjson, so that it owes nothing to
+-- the library under test.
 -- SPDX-License-Identifier: MIT
 
 local cjson = require "cjson"
 local files = require "spec.support.files"
+local http = require "socket.http"
+local ltn12 = require "ltn12"
 
 local START_TIMEOUT_S = 10
 local DEFAULT_KEY = "loomta_sk_sandbox"
@@ -51,25 +54,44 @@ local function temporary_folder()
   return (folder:gsub("%s+$", ""))
 end
 
----One request to the sandbox, by curl.
----@param method string
----@param path string
----@param body? string
----@return integer status
----@return string body
-function Sandbox:control(method, path, body)
-  local data = ""
+local function by_curl(self, method, path, body, headers)
+  local words = ""
   if body then
     write_file(self.folder .. "/request", body)
-    data = " --data-binary @" .. quote(self.folder .. "/request")
+    words = " --data-binary @" .. quote(self.folder .. "/request")
   end
+  for name, value in pairs(headers or {}) do words = words .. " -H " .. quote(name .. ": " .. value) end
   local status, failed = run(("curl -q -sS -k -m 60 --noproxy '*' -X %s%s -o %s -w '%%{http_code}' %s 2>%s"):format(
-    method, data, quote(self.folder .. "/answer"), quote(self.url .. path), quote(self.folder .. "/curl")))
+    method, words, quote(self.folder .. "/answer"), quote(self.url .. path), quote(self.folder .. "/curl")))
   if failed ~= 0 then
     error(("sandbox: curl %s %s failed (%d): %s"):format(method, path, failed, files.contents(self.folder .. "/curl")), 2)
   end
   local answer = tonumber(status) == 204 and "" or files.contents(self.folder .. "/answer")
   return tonumber(status), answer
+end
+
+---One request to the sandbox.
+---@param method string
+---@param path string
+---@param body? string
+---@param headers? table<string, string>
+---@return integer status
+---@return string body
+function Sandbox:control(method, path, body, headers)
+  if self.url:find "^https" then return by_curl(self, method, path, body, headers) end
+  local pieces, all = {}, {}
+  for name, value in pairs(headers or {}) do all[name:lower()] = value end
+  if body then
+    all["content-length"] = #body
+    all["content-type"] = all["content-type"] or "application/x-www-form-urlencoded" -- as curl does
+  end
+  http.TIMEOUT = 60
+  local ok, status = http.request {
+    url = self.url .. path, method = method, headers = all, redirect = false,
+    source = body and ltn12.source.string(body), sink = ltn12.sink.table(pieces),
+  }
+  if not ok then error(("sandbox: %s %s failed: %s"):format(method, path, status), 2) end
+  return status, table.concat(pieces)
 end
 
 local function expect(box, wanted, method, path, body)
@@ -78,6 +100,21 @@ local function expect(box, wanted, method, path, body)
     error(("sandbox: %s %s answered %d: %s"):format(method, path, status, answer), 3)
   end
   return answer
+end
+
+---One request to the API, as its clients send it, with the key.
+---@param method string
+---@param path string below /public/v1
+---@param body? string|table a table goes as JSON
+---@param headers? table<string, string>
+---@return integer status
+---@return any answer decoded, if it is JSON
+function Sandbox:call(method, path, body, headers)
+  local all = { Authorization = "Bearer " .. self.key }
+  for name, value in pairs(headers or {}) do all[name] = value end
+  local status, answer = self:control(method, "/public/v1" .. path, type(body) == "table" and cjson.encode(body) or body, all)
+  local decoded, json = pcall(cjson.decode, answer)
+  return status, decoded and json or answer
 end
 
 ---Requests to the API that arrived, oldest first, also those that broke off.
@@ -138,7 +175,33 @@ function Sandbox:connections()
   return count
 end
 
----Forgets requests, media, folders and faults. Ids of requests go on counting.
+---Changes switches, if any are given; sandbox/README.md lists them. Raises if the sandbox refuses them.
+---@param changes? table
+---@return table settings all of them, as they are then
+function Sandbox:settings(changes)
+  return cjson.decode(expect(self, 200, changes and "PATCH" or "GET", "/sandbox/settings", changes and cjson.encode(changes)))
+end
+
+---Posts, oldest first, each root before its comments: the newest 10,000 roots, and how many posts there are in all.
+---@return table[] posts
+---@return integer total
+function Sandbox:posts()
+  local list = cjson.decode(expect(self, 200, "GET", "/sandbox/posts"))
+  return list.posts, list.total
+end
+
+---Does as the person would to whom a program shows this code. Raises if no sign-in waits with it.
+---@param userCode string such as LMT-AB2C-DE3F
+function Sandbox:approve(userCode)
+  expect(self, 204, "POST", "/sandbox/device/approve", cjson.encode{ user_code = userCode })
+end
+
+---@param userCode string
+function Sandbox:deny(userCode)
+  expect(self, 204, "POST", "/sandbox/device/deny", cjson.encode{ user_code = userCode })
+end
+
+---Forgets requests, media, folders, posts, sign-ins and faults, and puts the switches back. Ids of requests go on counting.
 function Sandbox:reset()
   expect(self, 204, "POST", "/sandbox/reset")
 end
