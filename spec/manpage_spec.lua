@@ -1,4 +1,5 @@
 -- The man page tells of every option, exit status and variable that the program's help tells of, and of no others.
+local account = require "loomta.cli.account"
 local args = require "loomta.cli.args"
 local files = require "spec.support.files"
 
@@ -54,6 +55,12 @@ local function epilog(title, pattern)
 end
 
 describe("the man page", function()
+  it("has the commands of the program", function()
+    local told = {}
+    for _, tag in ipairs(tags(sections().COMMANDS)) do told[tag] = true end
+    assert.same(sorted(account.commands), sorted(told))
+  end)
+
   it("has the options of the program", function()
     local told, taken = {}, {}
     for _, tag in ipairs(tags(sections().OPTIONS)) do

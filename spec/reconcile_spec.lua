@@ -186,7 +186,7 @@ describe("listMedia", function()
     assert.equal(cover.id, images[1].id)
     local list, err = client:listMedia { mediaType = "sound" }
     assert.is_nil(list)
-    assert.equal("invalid_option", err.code)
+    assert.equal("invalid_request", err.code)
     client:close()
   end)
 end)

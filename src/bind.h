@@ -27,9 +27,11 @@ void loomta_bind_set_boolean(lua_State *L, const char *field, bool value);
 void loomta_bind_set_integer(lua_State *L, const char *field, int64_t value);
 void loomta_bind_set_ms(lua_State *L, const char *field, int64_t microseconds);
 
-/* lua_secret.c: core.secret(string) → a userdata that shows its string to nobody; core.readCredentials(path). */
+/* lua_secret.c: core.secret(string) → a userdata that shows its string to nobody; core.readCredentials(path),
+ * core.writeCredentials(path, text). */
 int loomta_lua_secret(lua_State *L);
 int loomta_lua_read_credentials(lua_State *L);
+int loomta_lua_write_credentials(lua_State *L);
 const char *loomta_lua_check_secret(lua_State *L, int index); /* raises when closed */
 
 /* lua_source.c: core.openFile(path or handle), core.openMemory(string), core.openChunks([size]). */

@@ -67,6 +67,7 @@ int luaopen_loomta_core(lua_State *L)
         {"recognise", loomta_lua_recognise},
         {"mediaTypes", loomta_lua_media_types},
         {"readCredentials", loomta_lua_read_credentials},
+        {"writeCredentials", loomta_lua_write_credentials},
         {"classify", loomta_lua_classify},
         {"retryDelay", loomta_lua_retry_delay},
         {"parseRetryAfter", loomta_lua_parse_retry_after},

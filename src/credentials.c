@@ -1,4 +1,4 @@
-/* The credentials file: readable by its owner alone, and its key taken out before anybody else sees the text.
+/* The credentials file: for its owner alone, and its key taken out before anybody else sees the text.
  * SPDX-License-Identifier: MIT */
 #include "credentials.h"
 
@@ -6,6 +6,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -70,4 +73,73 @@ bool loomta_credentials_take_key(struct loomta_credentials *credentials, char ke
     loomta_wipe(at + rest_size, length);
     credentials->length -= length;
     return true;
+}
+
+/* Makes the folder of `path`, or makes it private; its descriptor, or -1 with errno. */
+static int open_folder(const char *path)
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    size_t length = slash ? (size_t)(slash - path) + 1 : 0;
+
+    if (length == 0 || length >= sizeof folder) {
+        errno = length == 0 ? EINVAL : ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(folder, path, length);
+    folder[length] = '\0';
+    if (mkdir(folder, S_IRWXU) != 0 && errno != EEXIST)
+        return -1;
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct stat status;
+    if (fd >= 0 && fstat(fd, &status) == 0 && ((status.st_mode & (S_IRWXG | S_IRWXO)) == 0 || fchmod(fd, S_IRWXU) == 0))
+        return fd;
+    int saved_errno = errno;
+    if (fd >= 0)
+        close(fd);
+    errno = saved_errno;
+    return -1;
+}
+
+/* Writes all of it to the disk. */
+static bool fill(int fd, const char *text, size_t length)
+{
+    while (length > 0) {
+        ssize_t written = write(fd, text, length);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return false;
+        text += written;
+        length -= (size_t)written;
+    }
+    return fsync(fd) == 0;
+}
+
+bool loomta_credentials_write(const char *path, const char *text, size_t length)
+{
+    char temporary[PATH_MAX];
+    int folder = open_folder(path);
+
+    if (folder < 0)
+        return false;
+    snprintf(temporary, sizeof temporary, "%s.XXXXXX", path); /* the folder's path fits, mkstemp refuses what was cut */
+    int fd = mkostemp(temporary, O_CLOEXEC);                  /* with mode 0600 */
+    bool written = fd >= 0 && fill(fd, text, length);
+    int saved_errno = errno;
+    if (fd >= 0 && close(fd) != 0 && written) {
+        written = false;
+        saved_errno = errno;
+    }
+    if (written && rename(temporary, path) != 0) {
+        written = false;
+        saved_errno = errno;
+    }
+    if (written)
+        fsync(folder); /* a file system that cannot has nothing to do */
+    else if (fd >= 0)
+        unlink(temporary);
+    close(folder);
+    errno = saved_errno;
+    return written;
 }

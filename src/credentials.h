@@ -28,4 +28,9 @@ enum loomta_credentials_status loomta_credentials_read(const char *path, struct 
  * member of that name, at any depth: a key needs no escapes, so no JSON parser has to see it. */
 bool loomta_credentials_take_key(struct loomta_credentials *credentials, char key[LOOMTA_CREDENTIALS_MAX]);
 
+/* Replaces the file by `text` in one step: whoever reads it sees the old one or the new one, whole, and its owner alone. Makes
+ * the folder that it is in, one level, and takes the rights of others on it away. False with errno, then nothing has changed
+ * but the folder. */
+bool loomta_credentials_write(const char *path, const char *text, size_t length);
+
 #endif

@@ -118,7 +118,7 @@ static void finish(struct loomta_engine *engine, struct loomta_job *job)
 static void abandon(struct loomta_engine *engine, struct loomta_job *job)
 {
     job->transfer.easy = NULL;
-    job->maybe_stored |= !job->safe;
+    job->maybe_stored |= !job->transfer.safe;
     loomta_job_end_attempt(job, CURLE_OK, LOOMTA_ABORT_CANCELED);
     finish(engine, job);
 }

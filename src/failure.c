@@ -19,7 +19,7 @@ static struct loomta_failure without_answer(const struct loomta_end *end, const 
         return broken;
     }
     struct loomta_failure unknown =
-        failure("outcome_unknown", kind, "the whole upload was sent, but no answer came: it may have been stored");
+        failure("outcome_unknown", kind, "the whole request was sent, but no answer came: it may have been stored");
     unknown.reason = message;
     unknown.possibly_stored = unknown.unknown = true;
     return unknown;
@@ -56,7 +56,7 @@ static struct loomta_failure aborted(const struct loomta_end *end)
         return result;
     case LOOMTA_ABORT_CANCELED:
         result = failure("canceled", "canceled",
-                         maybe ? "the call was canceled after the whole upload was sent: it may have been stored"
+                         maybe ? "the call was canceled after the whole request was sent: it may have been stored"
                                : "the call was canceled");
         break;
     case LOOMTA_ABORT_RESPONSE_TOO_LARGE:
@@ -184,9 +184,9 @@ struct loomta_failure loomta_failure_classify(const struct loomta_end *end)
         stored = aborted(end);
     else if (broke_off)
         stored = failure("invalid_response", "protocol",
-                         "the server's answer broke off: the upload is stored, but its id is not known");
+                         "the server's answer broke off: what was sent is stored, but its id is not known");
     else if (!end->body_complete && !end->safe)
-        stored = failure("invalid_response", "protocol", "the server said yes before it had the whole upload");
+        stored = failure("invalid_response", "protocol", "the server said yes before it had the whole request");
     else
         return failure(NULL, NULL, NULL);
     stored.possibly_stored = !end->safe;

@@ -32,7 +32,7 @@ struct loomta_job *loomta_job_new(const struct loomta_request *request, struct l
     }
     atomic_init(&job->references, 1);
     job->process = getpid();
-    job->safe = !request->content_type;
+    job->transfer.safe = loomta_request_is_safe(request);
     job->id = atomic_fetch_add(&last_id, 1) + 1;
     job->waiter_fd = -1;
     job->bell = LOOMTA_BELL_CLOSED;
@@ -162,7 +162,7 @@ static int64_t share_pace(struct loomta_pace *pace, const struct loomta_job *job
 {
     int64_t wait_ms = failure->retry_after_ms;
 
-    if (!failure->code && !job->safe)
+    if (!failure->code && !job->transfer.safe)
         loomta_pace_earn(pace, now_us);
     if (status == 429 && wait_ms < 0)
         wait_ms = loomta_retry_backoff(job->attempts, random);
@@ -355,7 +355,7 @@ void loomta_job_take_outcome(struct loomta_job *job, struct loomta_outcome *outc
     if (loomta_job_is_foreign(job)) {
         struct loomta_end end = {.abort = LOOMTA_ABORT_CANCELED, .retry_after_ms = -1};
         outcome->failure = loomta_failure_classify(&end);
-        outcome->failure.possibly_stored = !job->safe; /* the parent goes on with it */
+        outcome->failure.possibly_stored = !job->transfer.safe; /* the parent goes on with it */
         outcome->total = job->transfer.body.source.size;
         return;
     }

@@ -49,7 +49,6 @@ struct loomta_job {
     struct loomta_retry_policy policy;
     bool wants_progress;
     bool urgent; /* does not wait for its turn */
-    bool safe;   /* changes nothing on the server */
 
     /* The engine's side. */
     struct loomta_request *request; /* owned; NULL once the job is done */

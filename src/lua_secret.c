@@ -1,9 +1,10 @@
-/* core.secret, core.readCredentials: a string that Lua can hold and hand on, but not read, print or dump.
+/* core.secret, core.readCredentials, core.writeCredentials: a string that Lua can hold and hand on, but not read, print or dump.
  * SPDX-License-Identifier: MIT */
 #include "bind.h"
 #include "credentials.h"
 #include "secret.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,6 +67,19 @@ int loomta_lua_read_credentials(lua_State *L)
     loomta_wipe(&credentials, sizeof credentials);
     lua_pushstring(L, reasons[status]);
     return 3;
+}
+
+/* writeCredentials(path, text) → true | nil, the system's words */
+int loomta_lua_write_credentials(lua_State *L)
+{
+    size_t length;
+    const char *path = luaL_checkstring(L, 1);
+    const char *text = luaL_checklstring(L, 2, &length);
+
+    if (!loomta_credentials_write(path, text, length))
+        return loomta_bind_push_failure(L, errno);
+    lua_pushboolean(L, 1);
+    return 1;
 }
 
 const char *loomta_lua_check_secret(lua_State *L, int index)

@@ -51,6 +51,11 @@ struct loomta_request *loomta_request_copy(const struct loomta_request *request)
     return &block->request;
 }
 
+bool loomta_request_is_safe(const struct loomta_request *request)
+{
+    return strcmp(request->method, "GET") == 0;
+}
+
 void loomta_request_free(struct loomta_request *copy)
 {
     struct block *block = (struct block *)copy; /* its first member */

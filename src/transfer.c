@@ -228,7 +228,9 @@ static CURLcode set_options(struct loomta_transfer *transfer, const struct loomt
         SET(CONNECTTIMEOUT_MS, (long)request->connect_timeout_ms);
     if (request->max_bytes_per_sec > 0)
         SET(MAX_SEND_SPEED_LARGE, (curl_off_t)request->max_bytes_per_sec);
-    if (request->content_type) {
+    /* What may have a body says how long it is, also when it has none. */
+    bool posts = request->content_type || !(transfer->safe || strcmp(request->method, "DELETE") == 0);
+    if (posts) {
         SET(POST, 1L);
         SET(POSTFIELDSIZE_LARGE, (curl_off_t)loomta_body_size(&transfer->body));
         SET(READFUNCTION, on_read);
@@ -236,7 +238,11 @@ static CURLcode set_options(struct loomta_transfer *transfer, const struct loomt
         SET(SEEKFUNCTION, on_seek);
         SET(SEEKDATA, transfer);
     }
-    if (strcmp(request->method, request->content_type ? "POST" : "GET") != 0)
+    /* On a kept connection that turns out dead libcurl sends the request again by itself: for one of which no byte can
+     * tell whether it went out, only a new connection keeps it from that. */
+    if (!transfer->safe && loomta_body_size(&transfer->body) == 0)
+        SET(FRESH_CONNECT, 1L);
+    if (strcmp(request->method, posts ? "POST" : "GET") != 0)
         SET(CUSTOMREQUEST, request->method);
 #undef SET
     if ((result = set_if_known(transfer)) != CURLE_OK)
@@ -340,10 +346,10 @@ struct loomta_end loomta_transfer_end(struct loomta_transfer *transfer, CURLcode
         .abort = transfer->abort,
         .source_error = transfer->body.source.error,
         .status = transfer->answer.status,
-        .safe = !transfer->content_type,
+        .safe = transfer->safe,
         .connected = ready_us > 0,
         .proxy_status = (int)proxy_status,
-        .body_complete = transfer->body.complete,
+        .body_complete = transfer->body.complete || (ready_us > 0 && loomta_body_size(&transfer->body) == 0),
         .expect_sent = transfer->expect_sent,
         .retry_after_ms = transfer->answer.retry_after_ms,
     };

@@ -24,6 +24,7 @@ struct loomta_transfer {
     struct curl_slist headers[LOOMTA_HEADER_COUNT]; /* linked here: libcurl borrows a header list */
     char *authorization;                            /* the header line; wiped */
     char *content_type;                             /* the header line */
+    bool safe;                                      /* the request changes nothing on the server */
     struct loomta_body body;
     char error[CURL_ERROR_SIZE];
     struct loomta_pace *pace; /* that limits its bytes; NULL: none does. Not owned */
@@ -47,7 +48,7 @@ struct loomta_transfer {
 /* Sets up libcurl once a process. Any thread. False when libcurl refuses. */
 bool loomta_transfer_global_init(void);
 
-/* Fills a transfer that holds nothing but its body. The request is borrowed for this call only. CURLE_OK, or what went
+/* Fills a transfer that holds nothing but its body and `safe`. The request is borrowed for this call only. CURLE_OK, or what went
  * wrong: then it is to be closed. */
 CURLcode loomta_transfer_open(struct loomta_transfer *transfer, const struct loomta_request *request);
 

@@ -16,6 +16,7 @@ local uploads = require "loomta.uploads"
 ---@class loomta.Client
 ---@field private settings table the checked options over the defaults
 ---@field private inherit table the metatable by which a call's settings fall back on these
+---@field private inheritKeyless table the same for calls that carry no key
 ---@field private engine userdata? runs the calls that block
 ---@field private inbox loomta.Inbox of the jobs that were started
 ---@field package inboxes table<loomta.Inbox, boolean> that one and those of bulk uploads; weak
@@ -25,6 +26,15 @@ local Client = { __name = "loomta.Client" }
 Client.__index = Client
 
 local client = {}
+
+-- By an operation's name: may it be called without anything?
+local takes_nothing = {}
+for name, operation in pairs(operations) do
+  takes_nothing[name] = operation.body ~= "form" or nil
+  for _, field in pairs(operation.fields) do
+    if field.required then takes_nothing[name] = nil end
+  end
+end
 
 --- Keeps the key where nobody sees it.
 local function hide_key(settings)
@@ -46,6 +56,7 @@ function client.new(given)
   return setmetatable({
     settings = settings,
     inherit = { __index = settings },
+    inheritKeyless = { __index = function(_, name) return name ~= "apiKey" and settings[name] or nil end },
     found = {},
     inbox = own,
     inboxes = setmetatable({ [own] = true }, { __mode = "k" }),
@@ -53,11 +64,11 @@ function client.new(given)
   }, Client)
 end
 
---- Completes the settings of a call with key and host, from the environment where the caller gave none.
+--- Completes the settings of a call with host and, where it needs one, key, from the environment where the caller gave none.
 ---@private
-function Client:locate(settings)
-  if not (settings.apiKey and settings.baseUrl) then
-    local has_key = settings.apiKey ~= nil
+function Client:locate(settings, keyless)
+  if not ((keyless or settings.apiKey) and settings.baseUrl) then
+    local has_key = keyless or settings.apiKey ~= nil
     local found = self.found[has_key]
     if not found then
       local err
@@ -65,7 +76,7 @@ function Client:locate(settings)
       if not found then return nil, err end
       self.found[has_key] = found
     end
-    settings.apiKey = settings.apiKey or found.apiKey
+    settings.apiKey = settings.apiKey or found.apiKey -- found.apiKey is nil where none was looked for
     settings.baseUrl = settings.baseUrl or found.baseUrl
   end
   local base = settings.baseUrl
@@ -77,23 +88,32 @@ function Client:locate(settings)
   return base.url
 end
 
+--- There is another key in the credentials file.
+---@private
+function Client:lookAgain() self.found = {} end
+
 --- The settings and fields of a call, checked and complete.
 ---@private
 ---@param purpose string? "start" for a job
 ---@return table? settings
 ---@return table fields the error when settings is nil
+---@return loomta.Operation? operation as the fields resolve it
 function Client:prepare(operation, given, purpose)
   local settings, fields = options.check(given, operation.fields, purpose)
   if not settings then return nil, fields end
+  local err = operation.prepare and operation.prepare(fields)
+  if err then return nil, err end
   hide_key(settings)
-  setmetatable(settings, self.inherit)
-  local base, err = self:locate(settings)
+  if operation.keyless then settings.apiKey = nil end
+  setmetatable(settings, operation.keyless and self.inheritKeyless or self.inherit)
+  local base
+  base, err = self:locate(settings, operation.keyless)
   if not base then return nil, err --[[@as table]] end
+  operation = request.resolve(operation, fields)
   settings.method = operation.method
-  settings.url = base .. operation.path
-  if operation.query then settings.url = settings.url .. request.query(operation, fields) end
+  settings.url = base .. request.target(operation, fields)
   settings.userAgent = request.userAgent(settings.userAgent)
-  return settings, fields
+  return settings, fields, operation
 end
 
 --- The engine that is this process's own: a child of fork() needs a new one.
@@ -113,8 +133,7 @@ end
 function Client:begin(name, given, into, purpose, more)
   if type(given) ~= "table" then error(("%s takes a table, not a %s"):format(purpose or name, type(given)), 4) end
   if self.closed then error("the client is closed", 4) end
-  local operation = operations[name]
-  local settings, fields = self:prepare(operation, given, purpose)
+  local settings, fields, operation = self:prepare(operations[name], given, purpose)
   if not settings then return nil, fields end
   for setting, value in pairs(more or {}) do settings[setting] = value end
   local started, err = job.start {
@@ -126,8 +145,9 @@ end
 
 --- Performs one operation and returns when it has ended: in nginx without blocking the process, elsewhere blocking.
 ---@private
----@return table? value, loomta.Error? err, loomta.Info info
+---@return any value, loomta.Error? err, loomta.Info info
 function Client:perform(name, given)
+  if given == nil and takes_nothing[name] then given = {} end
   local in_nginx = nginx.phase()
   local started, err
   if in_nginx then err = nginx.refusal() end
@@ -149,48 +169,13 @@ function Client:forget(ended)
   if ended.inbox then ended.inbox:remove(ended) end
 end
 
---- Uploads one image or video and waits for the answer.
----@param given loomta.Upload the source, what to call it, where to put it, and any option for this call alone
----@return loomta.Media? media as the server describes it; nil after a failure
----@return loomta.Error? err
----@return loomta.Info info
-function Client:upload(given)
-  errors.checkSelf(self, Client, "client:upload { … }")
-  local media, err, info = self:perform("upload", given) -- no tail call: an error names the caller's line
-  return media, err, info
-end
-
---- Lists media, newest or oldest first as the server pleases.
----@param given { folderId: any, mediaType: "image"|"video"|nil }|loomta.Options|nil folderId: a UUID, or "null" for the root
----@return { media: loomta.Media[] }? list
----@return loomta.Error? err
----@return loomta.Info info
-function Client:listMedia(given)
-  errors.checkSelf(self, Client, "client:listMedia { … }")
-  local list, err, info = self:perform("listMedia", given or {})
-  return list, err, info
-end
-
---- Lists the folders that media can be in. They are flat: none is inside another.
----@param given loomta.Options?
----@return { folders: loomta.Folder[] }? list
----@return loomta.Error? err
----@return loomta.Info info
-function Client:listMediaFolders(given)
-  errors.checkSelf(self, Client, "client:listMediaFolders()")
-  local list, err, info = self:perform("listMediaFolders", given or {})
-  return list, err, info
-end
-
---- Makes a folder. Names need not be unique: calling it again makes another one.
----@param given { name: string }|loomta.Options name: 1 to 255 characters
----@return loomta.Folder? folder
----@return loomta.Error? err
----@return loomta.Info info
-function Client:createMediaFolder(given)
-  errors.checkSelf(self, Client, "client:createMediaFolder { name = … }")
-  local folder, err, info = self:perform("createMediaFolder", given)
-  return folder, err, info
+for name in pairs(operations) do
+  local how = ("client:%s%s"):format(name, takes_nothing[name] and "()" or " { … }")
+  Client[name] = function(self, given)
+    errors.checkSelf(self, Client, how)
+    local value, err, info = self:perform(name, given) -- no tail call: an error names the caller's line
+    return value, err, info
+  end
 end
 
 --- Says whether an upload would be refused here, and how it would be sent. Nothing is sent, and no key is needed. (A reader's
@@ -233,22 +218,30 @@ function Client:uploads(requests, opts)
   return run, nil, nil, run -- since Lua 5.4, leaving the loop closes the fourth
 end
 
---- Starts an upload and returns at once. A thread of the process sends it; its callbacks run when this client is polled or a
+--- Starts an operation and returns at once. A thread of the process sends it; its callbacks run when this client is polled or a
 --- job is waited for. `file` must stay as it is until the job has ended. What is refused here has no job and calls no `onDone`.
----@param given loomta.Upload as for `upload`, and `onDone`
----@return loomta.Job? job nil when the upload was refused before anything was sent
+---@param name string|loomta.Upload the operation, "createPosts"; an upload needs none
+---@param given table? what the operation takes, and `onDone`
+---@return loomta.Job? job nil when it was refused before anything was sent
 ---@return loomta.Error? err
 ---@return loomta.Info? info
-function Client:start(given)
+function Client:start(name, given)
   errors.checkSelf(self, Client, "client:start { … }")
-  local started, err, info = self:launch(given)
+  local started, err, info = self:launch(name, given)
   return started, err, info
 end
 
 ---@private
-function Client:launch(given)
+function Client:launch(name, given)
+  if type(name) == "string" and given ~= nil and not operations[name] then
+    error(("there is no operation '%s'"):format(name), 3)
+  elseif not operations[name] then
+    name, given = "upload", name
+  elseif given == nil and takes_nothing[name] then
+    given = {}
+  end
   local err, started = nginx.startRefusal(), nil
-  if not err then started, err = self:begin("upload", given, self.inbox, "start") end
+  if not err then started, err = self:begin(name, given, self.inbox, "start") end
   if not started then return nil, err, response.nothingSent() end
   self.inbox:add(started)
   self.inbox:tidy()

@@ -24,6 +24,48 @@ function config.credentialsPath()
   return home and home .. "/.loomta/credentials.json"
 end
 
+--- Writes the credentials file, as Loomta's own command line tool reads it.
+---@param key string
+---@param url string
+---@return string? path where it is now
+---@return loomta.Error? err
+function config.save(key, url)
+  return config.write(json.render { apiKey = key, apiUrl = url } .. "\n")
+end
+
+--- Says whether the file could be written, before a key is asked for that is given only once.
+---@return loomta.Error? err
+function config.refusal()
+  local path, err = config.write("", ".new")
+  if path then os.remove(path) end
+  return err
+end
+
+---@private
+function config.write(text, suffix)
+  local path = config.credentialsPath()
+  if not path then return nil, errors.input("credentials_failed", "HOME is not set: the credentials file has no place") end
+  local written, why = core.writeCredentials(path .. (suffix or ""), text)
+  if written then return path .. (suffix or "") end
+  local err = errors.input("credentials_failed", path .. " cannot be written")
+  err.cause = why
+  return nil, err
+end
+
+--- Removes the credentials file.
+---@return string? path where it was; nil also when there was none
+---@return loomta.Error? err
+function config.forget()
+  local path = config.credentialsPath()
+  if not path then return nil end
+  local removed, why, number = os.remove(path)
+  if removed then return path end
+  if number == 2 then return nil end -- ENOENT
+  local err = errors.input("credentials_failed", path .. " cannot be removed")
+  err.cause = why
+  return nil, err
+end
+
 --- The credentials file's contents.
 ---@return { apiKey: userdata?, apiUrl: any }? credentials empty when there is no file
 ---@return loomta.Error? err when there is one that cannot be used

@@ -11,6 +11,7 @@
 ---@field possiblyStored boolean the server may have stored the upload
 ---@field attempts integer how many times the request was sent
 ---@field retryAfterMs integer? how long the server asked to wait
+---@field result table? createPosts only: what the server answered, with `created` and `failed`
 ---@field cause string? the layer below in its own words (libcurl, the system, a reader)
 
 -- Besides control characters: what a terminal takes for one (C1), and what turns the direction of text, in UTF-8.
@@ -22,7 +23,7 @@ local Error = { __name = "loomta.Error" }
 function Error.__tostring(err)
   local line = err.code .. ": " .. err.message
   if err.status then line = line .. " (HTTP " .. err.status .. ")" end
-  if err.possiblyStored and not err.message:find "stored" then line = line .. "; it may have been stored" end
+  if err.possiblyStored and not err.result and not err.message:find "stored" then line = line .. "; it may have been stored" end
   if err.cause and err.cause ~= err.message then line = line .. " [" .. err.cause .. "]" end
   for _, pattern in ipairs(disguises) do line = line:gsub(pattern, " ") end
   return (line:gsub("%c+", " "))
@@ -50,17 +51,32 @@ function errors.copy(err)
   return errors.new(fields)
 end
 
+--- A path as it is written in Lua: `comments[1].content`.
+---@param path (string|integer)[]
+---@return string
+function errors.pathText(path)
+  local text = ""
+  for place, step in ipairs(path) do
+    if type(step) == "number" then
+      text = ("%s[%d]"):format(text, step)
+    else
+      text = text .. (place > 1 and "." or "") .. tostring(step)
+    end
+  end
+  return text
+end
+
 --- An error about what the caller gave, found before anything was sent.
 ---@param code string
 ---@param message string
----@param field string? the field it is about
+---@param field string|(string|integer)[]|nil the field it is about, or the path to it
 ---@return loomta.Error
 function errors.input(code, message, field)
   return errors.new {
     code = code,
     kind = code:find "api_key$" and "auth" or "input",
     message = message,
-    details = field and { { path = { field }, message = message } } or nil,
+    details = field and { { path = type(field) == "table" and field or { field }, message = message } } or nil,
   }
 end
 

@@ -11,6 +11,7 @@
 local client = require "loomta.client"
 local errors = require "loomta.errors"
 local json = require "loomta.json"
+local operations = require "loomta.operations"
 local version = require "loomta.version"
 
 local default
@@ -32,25 +33,17 @@ loomta = {
   new = client.new,
   check = errors.check,
   null = json.null,
+  array = json.array,
   version = version,
 
-  --- `client:upload` on a client made from the environment.
-  ---@param given loomta.Upload
-  ---@return loomta.Media? media
-  ---@return loomta.Error? err
-  ---@return loomta.Info info
-  upload = function(given)
-    local media, err, info = default_client():perform("upload", own(given, "loomta.upload { … }"))
-    return media, err, info
-  end,
-
   --- `client:start` on a client made from the environment.
-  ---@param given loomta.Upload
+  ---@param name string|loomta.Upload
+  ---@param given table?
   ---@return loomta.Job? job
   ---@return loomta.Error? err
   ---@return loomta.Info? info
-  start = function(given)
-    local job, err, info = default_client():launch(own(given, "loomta.start { … }"))
+  start = function(name, given)
+    local job, err, info = default_client():launch(own(name, "loomta.start { … }"), given)
     return job, err, info
   end,
 
@@ -72,41 +65,20 @@ loomta = {
     return default_client():uploads(own(requests, "loomta.uploads(requests, { … })"), opts)
   end,
 
-  --- `client:listMedia` on a client made from the environment.
-  ---@param given table?
-  ---@return { media: loomta.Media[] }? list
-  ---@return loomta.Error? err
-  ---@return loomta.Info info
-  listMedia = function(given)
-    local list, err, info = default_client():perform("listMedia", own(given, "loomta.listMedia { … }") or {})
-    return list, err, info
-  end,
-
-  --- `client:listMediaFolders` on a client made from the environment.
-  ---@param given loomta.Options?
-  ---@return { folders: loomta.Folder[] }? list
-  ---@return loomta.Error? err
-  ---@return loomta.Info info
-  listMediaFolders = function(given)
-    local list, err, info = default_client():perform("listMediaFolders", own(given, "loomta.listMediaFolders()") or {})
-    return list, err, info
-  end,
-
-  --- `client:createMediaFolder` on a client made from the environment.
-  ---@param given { name: string }|loomta.Options
-  ---@return loomta.Folder? folder
-  ---@return loomta.Error? err
-  ---@return loomta.Info info
-  createMediaFolder = function(given)
-    local folder, err, info = default_client():perform("createMediaFolder", own(given, "loomta.createMediaFolder { … }"))
-    return folder, err, info
-  end,
-
   --- `client:preflight` on a client made from the environment.
   ---@param given loomta.Upload
   ---@return { fileName: string, mimeType: string, size: integer? }? described
   ---@return loomta.Error? err
   preflight = function(given) return default_client():preflight(own(given, "loomta.preflight { … }")) end,
 }
+
+-- Each operation, on that client.
+for name in pairs(operations) do
+  local how = ("loomta.%s { … }"):format(name)
+  loomta[name] = function(given)
+    local value, err, info = default_client():perform(name, own(given, how))
+    return value, err, info
+  end
+end
 
 return loomta

@@ -37,6 +37,7 @@ local slice_ms = 250 -- how long a step may keep the thread from Lua's hooks (Ct
 ---@field private fields table checked
 ---@field private settings table of this call
 ---@field private began integer os.time()
+---@field private beganMs number core.now()
 ---@field private onDone function? until it has been called
 ---@field private exchange loomta.Exchange? the request that is on its way
 ---@field private flow thread? what goes on when it has ended, where the operation needs more than one
@@ -59,12 +60,12 @@ local job = {}
 ---@return loomta.Error? err
 local function begin(self, operation, fields, settings)
   local source, err
-  if operation.multipart then
+  if operation.body == "form" then
     source, err = request.multipart(operation, fields, settings)
-    if not source then return nil, err end
-  elseif operation.json then
-    source = request.json(fields, settings)
+  elseif operation.body then
+    source, err = request.json(operation, fields, settings)
   end
+  if err then return nil, err end
   if self.inbox then
     self.runner, err = self.inbox:open()
   else
@@ -96,10 +97,17 @@ end
 function job.start(call)
   local self = setmetatable(call, Job)
   local err
-  self.began = os.time()
-  self.onDone = self.settings.onDone
-  self.exchange, err = begin(self, self.operation, self.fields, self.settings)
+  self.began, self.beganMs = os.time(), core.now()
+  if self.operation.steps then
+    self.flow = create(self.operation.steps)
+    local ok, value
+    ok, value, err = resume(self.flow, self)
+    if not ok then error(value, 0) end
+  else
+    self.exchange, err = begin(self, self.operation, self.fields, self.settings)
+  end
   if not self.exchange then return nil, err end
+  self.onDone = self.settings.onDone
   return self
 end
 
@@ -116,7 +124,7 @@ function Job:send(operation, fields, settings)
   if not exchange then return nil, err, response.nothingSent() end
   -- Without a descriptor for that, it stays readable: its owner looks too often, but not too late.
   if self.bell and not exchange.core:ringOn(self.bell) then self.bell:ring() end
-  if self.inbox then self.inbox:follow(self, exchange) end
+  if self.inbox and self.exchange then self.inbox:follow(self, exchange) end
   self.exchange = exchange
   return yield()
 end
@@ -125,11 +133,20 @@ end
 ---@private
 ---@return table? value, loomta.Error? err, loomta.Info info
 function Job:call(name, given, delay_ms)
-  local operation = operations[name]
-  local settings, fields = self.client:prepare(operation, given)
+  local settings, fields, operation = self.client:prepare(operations[name], given)
   if not settings then return nil, fields, response.nothingSent() end
   settings.delayMs = delay_ms
   return self:send(operation, fields, settings)
+end
+
+--- What is left of `timeoutMs`, in ms: 0 is no limit, nil that it is over.
+---@private
+---@return integer?
+function Job:timeLeft()
+  local limit = self.settings.timeoutMs
+  if limit == 0 then return 0 end
+  local left = math.floor(limit - (core.now() - self.beganMs))
+  return left > 0 and left or nil
 end
 
 local function finish(self, value, err, info)
@@ -146,7 +163,7 @@ end
 local function go_on(self, value, err, info, unknown)
   local flow = self.flow
   if not flow then
-    if not (unknown and self.settings.reconcile and self.operation.multipart) then return finish(self, value, err, info) end
+    if not (unknown and self.settings.reconcile and self.operation.body == "form") then return finish(self, value, err, info) end
     flow = create(reconcile.settle)
     self.flow, self.failure = flow, { err, info }
     value, err, info, unknown = self, err, info, nil
@@ -154,7 +171,8 @@ local function go_on(self, value, err, info, unknown)
   local ok
   ok, value, err, info = resume(flow, value, err, info, unknown)
   if not ok then
-    finish(self, nil, self.failure[1], self.failure[2]) -- what is known stays true
+    local known = self.failure or { canceled(), response.nothingSent() }
+    finish(self, nil, known[1], known[2]) -- what is known stays true
     error(value, 0)
   end
   if status(flow) == "dead" then return finish(self, value, err, info) end
@@ -284,7 +302,8 @@ local function still_running(self, timeout_ms)
     kind = "timeout",
     message = ("the job is still running after %.0f ms"):format(timeout_ms),
     attempts = attempts,
-    possiblyStored = attempts > 0 and self.operation.method ~= "GET",
+    possiblyStored = attempts > 0 and self.exchange.operation.method ~= "GET"
+      or self.failure ~= nil and self.failure[1].possiblyStored,
   }, { attempts = attempts, bytesSent = self.exchange.core:progress(), durationMs = timeout_ms }
 end
 

@@ -1,6 +1,7 @@
 --- The options of a client, which a call may override: each declared once, here.
 -- SPDX-License-Identifier: MIT
 local errors = require "loomta.errors"
+local json = require "loomta.json"
 local types = require "loomta.types"
 
 ---@class (exact) loomta.Options
@@ -25,6 +26,7 @@ local types = require "loomta.types"
 ---@field clientKey string? PEM file of its private key
 ---@field userAgent string? appended to ours
 ---@field preflight boolean? look at a file before it is sent; default true
+---@field delayMs integer? wait so long before the request is sent; timeoutMs runs already; default 0
 ---@field onProgress fun(sent: integer, total: integer?): boolean? bytes of the file; returning false cancels
 ---@field onRetry fun(err: loomta.Error, attempt: integer, delayMs: number)? before each wait for another attempt
 ---@field maxConnections integer? `new` only: how many of the client's jobs are sent at once, the others wait; default 64
@@ -51,6 +53,7 @@ local declared = {
   clientKey = { type = "path" },
   userAgent = { type = "text" },
   preflight = { type = "flag", default = true },
+  delayMs = { type = "milliseconds", default = 0 },
   onProgress = { type = "callback" },
   onRetry = { type = "callback" },
   maxConnections = { type = "positive", default = 64, only = "new" },
@@ -60,7 +63,10 @@ local declared = {
   checksum = { type = "flag", default = false, only = "uploads" },
 }
 
-local options = { declared = declared }
+local options = {
+  declared = declared,
+  longestList = 256 * 1024 * 1024, -- bytes: how much of a whole workspace's list is read where we ask for it ourselves
+}
 
 --- How many single-character edits lie between two words.
 local function distance(a, b)
@@ -91,6 +97,7 @@ end
 
 --- What was given, for a message: strings shortened, and never a key.
 local function shown(name, value)
+  if value == json.null then return "loomta.null" end
   if name == "apiKey" then return type(value) == "string" and "the one that was given" or "a " .. type(value) end
   if type(value) == "string" then
     if value == "" then return "an empty string" end
@@ -98,7 +105,27 @@ local function shown(name, value)
     return ("%q"):format(#value > 60 and value:sub(1, 60) .. "…" or value):gsub("\\\n", "\\n")
   end
   if type(value) == "number" or type(value) == "boolean" then return tostring(value) end
+  if type(value) == "table" and next(value) == nil then return "a table with nothing in it" end
+  if type(value) == "table" then
+    local _, why = json.length(value)
+    return why and "a table that " .. why or "a table"
+  end
   return "a " .. (io.type(value) or type(value))
+end
+
+--- The error for a value that is not as it should be, or for a part of it.
+local function misfit(name, field, expected, at)
+  types.within(name, at)
+  local path = errors.pathText(at.way)
+  local message = ("'%s' must be %s, not %s"):format(path, expected, shown(name, at.given))
+  if at.unknown then
+    message = ("'%s' is unknown: it could be %s"):format(path, expected)
+  elseif at.given == nil then
+    message = ("'%s' is missing: it must be %s"):format(path, expected)
+  end
+  local code = name == "apiKey" and "invalid_api_key" or "invalid_option"
+  if field and field.place ~= "local" then code = "invalid_request" end
+  return errors.input(code, message, at.way)
 end
 
 --- Checks what a caller gave against the declared options and the operation's own fields.
@@ -119,13 +146,8 @@ function options.check(given, fields, purpose)
     if rule.only and rule.only ~= purpose then
       return nil, errors.input("invalid_option", ("'%s' is for %s only"):format(name, rule.only), name)
     end
-    local checked, expected = types[rule.type](value)
-    if checked == nil then
-      local message = ("'%s' must be %s, not %s"):format(name, expected, shown(name, value))
-      local code = name == "apiKey" and "invalid_api_key" or "invalid_option"
-      if field and (field.part or field.required) then code = "invalid_request" end
-      return nil, errors.input(code, message, name)
-    end
+    local checked, expected, at = types[rule.type](value)
+    if checked == nil then return nil, misfit(name, field, expected, at or { given = value, way = {} }) end
     if field then
       values[name] = checked
     else
@@ -134,11 +156,23 @@ function options.check(given, fields, purpose)
   end
   for name, field in pairs(fields or {}) do
     if field.required and values[name] == nil then
-      local message = ("'%s' is missing: it must be %s"):format(name, select(2, types[field.type]()))
-      return nil, errors.input("invalid_request", message, name)
+      return nil, misfit(name, field, select(2, types[field.type]()), { way = {} })
     end
   end
   return settings, values
+end
+
+--- What a call's further requests take from it: its options, but for the callbacks.
+---@param given table what the call's caller gave
+---@param timeout_ms integer what is left of its time; 0: no limit
+---@return table
+function options.passedOn(given, timeout_ms)
+  local passed = {}
+  for name, value in pairs(given) do
+    if declared[name] then passed[name] = value end
+  end
+  passed.timeoutMs, passed.delayMs, passed.onProgress, passed.onRetry, passed.onDone = timeout_ms, nil, nil, nil, nil
+  return passed
 end
 
 --- The defaults, as a new table.

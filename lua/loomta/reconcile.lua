@@ -48,11 +48,9 @@ end
 ---@param timeout_ms integer
 ---@return table given
 function reconcile.listing(upload, folder_id, timeout_ms)
-  local given = { folderId = folder_id }
-  for name, value in pairs(upload) do
-    if options.declared[name] then given[name] = value end
-  end
-  given.timeoutMs, given.onProgress, given.onRetry, given.onDone = timeout_ms, nil, nil, nil
+  local given = options.passedOn(upload, timeout_ms)
+  given.folderId = folder_id
+  given.maxResponseBytes = given.maxResponseBytes or options.longestList
   return given
 end
 

@@ -1,6 +1,7 @@
 --- Turns checked fields into the request that the C core sends.
 -- SPDX-License-Identifier: MIT
 local core = require "loomta.core"
+local errors = require "loomta.errors"
 local json = require "loomta.json"
 local preflight = require "loomta.preflight"
 local source_of = require "loomta.source"
@@ -23,16 +24,35 @@ local function with_token(name, token)
   return (stem or name) .. "-" .. token .. (extension or "")
 end
 
---- The query of an operation's URL, `?folderId=null`; all its values are plain.
+--- A text as it may stand in any part of a URL (RFC 3986).
+local function encoded(value)
+  return (tostring(value):gsub("[^%w._~-]", function(byte) return ("%%%02X"):format(byte:byte()) end))
+end
+
+--- The operation that the fields make of a declared one, where they may say what it is.
+---@param operation loomta.Operation
+---@param fields table checked
+---@return loomta.Operation
+function request.resolve(operation, fields)
+  if not operation.fields.path then return operation end
+  return setmetatable({ method = fields.method, path = fields.path }, { __index = operation })
+end
+
+--- An operation's path and query, `/public/v1/media?folderId=null`.
 ---@param operation loomta.Operation
 ---@param fields table checked
 ---@return string
-function request.query(operation, fields)
-  local pairs_given = {}
-  for _, name in ipairs(operation.query) do
-    if fields[name] then pairs_given[#pairs_given + 1] = name .. "=" .. fields[name] end
+function request.target(operation, fields)
+  local given = {}
+  for _, name in ipairs(operation.query or {}) do
+    if fields[name] then given[#given + 1] = name .. "=" .. encoded(fields[name]) end
   end
-  return #pairs_given > 0 and "?" .. table.concat(pairs_given, "&") or ""
+  if operation.fields.query then
+    for name, value in pairs(fields.query or {}) do given[#given + 1] = encoded(name) .. "=" .. encoded(value) end
+    table.sort(given)
+  end
+  local path = operation.path:gsub("{(%a+)}", function(name) return encoded(fields[name]) end)
+  return path .. (given[1] and "?" .. table.concat(given, "&") or "")
 end
 
 local function form_parts(operation, fields, file_name)
@@ -74,13 +94,29 @@ function request.multipart(operation, fields, spec)
   return source
 end
 
---- Completes `spec` with the fields as a JSON object.
+--- Completes `spec` with a body of JSON; without one where there is nothing to say.
+---@param operation loomta.Operation
 ---@param fields table checked
 ---@param spec table the settings of the call
----@return loomta.Source
-function request.json(fields, spec)
+---@return loomta.Source?
+---@return loomta.Error?
+function request.json(operation, fields, spec)
+  local body, root = fields.json, "json"
+  if operation.body == "fields" then
+    body, root = {}, nil
+    for name, field in pairs(operation.fields) do
+      if not field.place then body[name] = fields[name] end
+    end
+  elseif body == nil then
+    return nil
+  end
+  local text, why, where = json.render(body)
+  if not text then
+    local path = ((root or "") .. (where or "")):gsub("^%.", "")
+    return nil, errors.input("invalid_request", ("'%s' %s"):format(path, why), path)
+  end
   spec.contentType = "application/json"
-  return { handle = core.openMemory(json.encode(fields)), field = "body", name = "the body" }
+  return { handle = core.openMemory(text), field = "body", name = "the body" }
 end
 
 return request

@@ -54,11 +54,13 @@ local function error_of(result, fields)
   return errors.new(fields)
 end
 
---- The server's own error, from its envelope `{ code, message, details }` where it sent one.
-local function answered_error(result, key)
+--- The server's own error, from its envelope `{ code, message, details }` where it sent one; that of a login is
+--- `{ error, error_description }` (RFC 6749, 5.2).
+local function answered_error(operation, result, key)
   local envelope = blotted(json.decode(result.body), key)
   if type(envelope) ~= "table" then envelope = {} end
   local code, message = envelope.code, envelope.message
+  if operation.keyless and code == nil then code, message = envelope.error, envelope.error_description end
   if type(code) ~= "string" or code == "" then code = ("http_%d"):format(result.status) end
   if type(message) ~= "string" or message == "" then message = ("the server answered with status %d"):format(result.status) end
   return error_of(result, {
@@ -81,20 +83,22 @@ local function unreadable_answer(operation, result, why)
   })
 end
 
-local function why_unreadable(result, why)
+local function why_not_json(result, why)
   if result.body == "" then return "it is empty" end
-  if why and (result.contentType or ""):find "html" then return "it is an HTML page" end
-  return why and "it is not JSON (" .. why .. ")" or "it has no id"
+  if (result.contentType or ""):find "html" then return "it is an HTML page" end
+  return "it is not JSON (" .. why .. ")"
 end
 
 --- The outcome of a job.
 ---@param operation loomta.Operation
 ---@param result table what job:result() gave
 ---@param key userdata? the core.secret that the request carried
----@return table? value, loomta.Error? err, loomta.Info info
+---@return any value nil after a failure
+---@return loomta.Error? err
+---@return loomta.Info info
 function response.read(operation, result, key)
   local info = info_of(result, key)
-  if result.code == "http" then return nil, answered_error(result, key), info end
+  if result.code == "http" then return nil, answered_error(operation, result, key), info end
   if result.code then
     return nil, error_of(result, {
       code = result.code,
@@ -105,11 +109,11 @@ function response.read(operation, result, key)
     }), info
   end
 
+  if result.body == "" and operation.mayBeEmpty then return true, nil, info end
   local value, why = json.decode(result.body)
-  if value == nil or not operation.answers(value) then
-    local reason = why_unreadable(result, value == nil and why or nil)
-    return nil, unreadable_answer(operation, result, reason), info
-  end
+  if value == nil then return nil, unreadable_answer(operation, result, why_not_json(result, why)), info end
+  local fits, lacks = operation.answers(value)
+  if not fits then return nil, unreadable_answer(operation, result, lacks), info end
   return value, nil, info
 end
 

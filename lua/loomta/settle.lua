@@ -6,7 +6,6 @@ local reconcile = require "loomta.reconcile"
 local response = require "loomta.response"
 
 local looks_ms = reconcile.looksMs
-local longest_list = 256 * 1024 * 1024
 
 ---@class loomta.Settler
 ---@field exact boolean uploads carry a token in their names
@@ -127,7 +126,6 @@ local function ask(self)
     local delay_ms = looks_ms[self.look]
     local limit_ms = item.given.timeoutMs or run.client.settings.timeoutMs
     local given = reconcile.listing(item.given, item.folder, limit_ms > 0 and limit_ms + delay_ms or 0)
-    given.maxResponseBytes = given.maxResponseBytes or longest_list
     given.onDone = function(list)
       self.asked = self.asked - 1
       self.looked = self.looked or list ~= nil

@@ -7,6 +7,12 @@ local version = require "loomta.version"
 local args = {}
 
 local epilog = [[
+Commands:
+   loomta-upload login     get a key: confirm a code in a browser
+   loomta-upload status    say whether there is a key, and whether the server takes it
+   loomta-upload logout    remove the key that login has stored
+   (A file of such a name: ./login)
+
 Examples:
    loomta-upload clip.mp4
    loomta-upload --journal run.jsonl --concurrency 8 clips/

@@ -1,7 +1,7 @@
 --- The command line tool: reads what is wanted, runs the uploads, and says what came of them.
 -- SPDX-License-Identifier: MIT
+local account = require "loomta.cli.account"
 local args = require "loomta.cli.args"
-local config = require "loomta.config"
 local core = require "loomta.core"
 local errors = require "loomta.errors"
 local files = require "loomta.cli.files"
@@ -231,21 +231,11 @@ local function unfit(given)
   end
 end
 
---- What is wrong with the key or the server's address, before anything else is done.
-local function check_key()
-  local found, err = config.find(false)
-  if found then
-    found.apiKey:close()
-  elseif err.code == "missing_api_key" then
-    err.message = err.message:gsub("give apiKey, ", "") -- which is for programs
-  end
-  return err
-end
-
 --- Runs the tool.
 ---@param words string[]
 ---@return integer status for os.exit
 function cli.main(words)
+  if account.commands[words[1]] then return account.run(words) end
   local given, problem = args.parse(words)
   if not given then
     say(problem:gsub("%s*\n", "; ") .. "; try loomta-upload --help")
@@ -270,7 +260,7 @@ function cli.main(words)
 
   local began = core.now()
   local client, err = loomta.new {}
-  if client and not given.dry_run then err = check_key() end
+  if client and not given.dry_run then err = account.keyProblem() end
   local fatal, signal, folder_id
   if err then
     out:refuse(err)

@@ -1,6 +1,7 @@
 --- Shows on a terminal what is under way: a block of lines below those that stay, rewritten in place.
 -- SPDX-License-Identifier: MIT
 local report = require "loomta.cli.report"
+local unicode = require "loomta.unicode"
 local width = require "loomta.cli.width"
 
 local redraw_ms = 100
@@ -40,7 +41,7 @@ end
 ---@param bytes number?
 function Progress:total(files, bytes) self.knownFiles, self.knownBytes = files, bytes end
 
-local function clean(text) return report.plain((report.utf8(text))) end
+local function clean(text) return report.plain((unicode.clean(text))) end
 
 --- A file is under way.
 ---@param key any
@@ -184,7 +185,7 @@ end
 
 local function keep(self, text, problem)
   if self.mode == "none" and not problem then return end
-  text = report.utf8(text):gsub("[%z\1-\8\10-\31\127]", "?"):gsub("\194[\128-\159]", "?") -- a tab is welcome
+  text = unicode.clean(text):gsub("[%z\1-\8\10-\31\127]", "?"):gsub("\194[\128-\159]", "?") -- a tab is welcome
   if self.mode == "terminal" then
     if problem and self.color then text = "\27[31m" .. text .. "\27[0m" end
     return draw(self, { text })

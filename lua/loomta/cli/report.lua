@@ -3,6 +3,7 @@
 -- SPDX-License-Identifier: MIT
 local errors = require "loomta.errors"
 local json = require "loomta.json"
+local unicode = require "loomta.unicode"
 
 local report = {}
 
@@ -56,34 +57,6 @@ function report.plain(text)
   return text
 end
 
---- The length of the UTF-8 sequence at `at`; nil: there is none.
-local function sequence(text, at)
-  local first = text:byte(at)
-  if first < 0x80 then return 1 end
-  if first < 0xC2 or first > 0xF4 then return nil end
-  local length = first < 0xE0 and 2 or first < 0xF0 and 3 or 4
-  if not text:find("^" .. ("[\128-\191]"):rep(length - 1), at + 1) then return nil end
-  local second = text:byte(at + 1)
-  if first == 0xE0 and second < 0xA0 or first == 0xED and second > 0x9F then return nil end
-  if first == 0xF0 and second < 0x90 or first == 0xF4 and second > 0x8F then return nil end
-  return length
-end
-
---- The same text in UTF-8, with U+FFFD for what is none.
----@param text string
----@return string clean
----@return boolean changed
-function report.utf8(text)
-  local pieces, at, changed = {}, 1, false
-  while at <= #text do
-    local length = sequence(text, at)
-    pieces[#pieces + 1] = length and text:sub(at, at + length - 1) or "\239\191\189"
-    changed = changed or not length
-    at = at + (length or 1)
-  end
-  return table.concat(pieces), changed
-end
-
 local rank = {}
 for place, name in ipairs {
   "type", "file", "fileBytes", "size", "fileName", "mimeType", "media", "error", "info", -- a line's
@@ -96,27 +69,13 @@ local function before(a, b)
   return a < b
 end
 
---- A value as JSON, for people too: what matters stands first, and addresses have no escaped slashes as cjson's have.
-local function encode(value)
-  if type(value) ~= "table" or next(value) == nil then
-    local text = report.utf8(json.encode(value))
-    return (text:gsub("\\(.)", function(character) return character == "/" and "/" or nil end))
-  end
-  local pieces = {}
-  if value[1] ~= nil then
-    for at, item in ipairs(value) do pieces[at] = encode(item) end
-    return "[" .. table.concat(pieces, ",") .. "]"
-  end
-  for name in pairs(value) do pieces[#pieces + 1] = name end
-  table.sort(pieces, before)
-  for at, name in ipairs(pieces) do pieces[at] = encode(name) .. ":" .. encode(value[name]) end
-  return "{" .. table.concat(pieces, ",") .. "}"
-end
+--- A value as JSON, for people too: what matters stands first.
+local function encode(value) return json.render(value, { before = before, text = unicode.clean }) end
 
 --- Prints one JSON object. A path is not always UTF-8, which JSON has to be: then its bytes are there in hexadecimal.
 local function print_json(self, object)
   if object.file then
-    local clean, changed = report.utf8(object.file)
+    local clean, changed = unicode.clean(object.file)
     if changed then object.fileBytes = object.file:gsub(".", function(byte) return ("%02x"):format(byte:byte()) end) end
     object.file = clean
   end
@@ -218,7 +177,7 @@ function Report:would(file, described, err)
   if self.mode == "json" then
     return print_json(self, {
       type = outcome, file = file, size = described and described.size, mimeType = described and described.mimeType,
-      fileName = described and report.utf8(described.fileName) or nil, error = err and error_of(err),
+      fileName = described and unicode.clean(described.fileName) or nil, error = err and error_of(err),
     })
   end
   if err then return self.progress:note(("refused   %s  %s"):format(report.plain(file), tostring(err)), true) end

@@ -1,0 +1,93 @@
+--- loomta-upload's commands about the key: login, logout and status.
+-- SPDX-License-Identifier: MIT
+local argparse = require "argparse"
+local config = require "loomta.config"
+local loomta = require "loomta"
+local report = require "loomta.cli.report"
+
+local account = {}
+
+local function say(text) io.stderr:write("loomta-upload: ", report.plain(text), "\n") end
+
+--- Says what failed. The exit status is that of uploads.
+local function fail(err)
+  say(tostring(err))
+  if err.kind == "auth" then return 3 end
+  return (err.retryable or err.kind == "network") and 5 or 1
+end
+
+--- What is wrong with the key or the server's address, before anything else is done.
+---@return loomta.Error? err
+function account.keyProblem()
+  local found, err = config.find(false)
+  if found then
+    found.apiKey:close()
+  elseif err.code == "missing_api_key" then
+    err.message = err.message:gsub("give apiKey, .*", "set LOOMTA_API_KEY, or run loomta-upload login")
+  end
+  return err
+end
+
+local function login()
+  local done, err = loomta.login {
+    onCode = function(code, url)
+      say("open " .. url)
+      say("and confirm the code " .. code)
+    end,
+  }
+  if not done then return fail(err) end
+  say("logged in; the key is in " .. done.path)
+  if (os.getenv "LOOMTA_API_KEY" or "") ~= "" then say "LOOMTA_API_KEY is set, and goes before it" end
+  return 0
+end
+
+local function logout()
+  local path, err = config.forget()
+  if err then return fail(err) end
+  say(path and "removed " .. path or "there is no key to remove")
+  if (os.getenv "LOOMTA_API_KEY" or "") ~= "" then say "LOOMTA_API_KEY is still set" end
+  return 0
+end
+
+local function status()
+  local err = account.keyProblem()
+  if err then return fail(err) end
+  local from_environment = (os.getenv "LOOMTA_API_KEY" or "") ~= ""
+  local list
+  list, err = loomta.listPlatforms() -- the least that needs a key
+  if not list then return fail(err) end
+  print("server     " .. config.find(false).baseUrl.url)
+  print("key        " .. (from_environment and "LOOMTA_API_KEY" or config.credentialsPath()) .. ", accepted")
+  for _, platform in ipairs(list.platforms) do
+    local state = platform.disabled and ", disabled" or platform.refreshNeeded and ", to be connected anew" or ""
+    local name = platform.displayHandle or platform.displayName or platform.id
+    print(("platform   %s %s%s"):format(report.plain(platform.provider), report.plain(name), state))
+  end
+  return 0
+end
+
+account.commands = {
+  login = { run = login, about = "Get a key: shows a code to be confirmed in a browser, waits, and stores the key in "
+    .. "~/.loomta/credentials.json for Loomta's programs." },
+  logout = { run = logout, about = "Remove ~/.loomta/credentials.json. The key itself stays valid." },
+  status = { run = status, about = "Say which key and server are used, whether the server takes the key, and what can be "
+    .. "posted to." },
+}
+
+--- Runs one of the commands.
+---@param words string[] the command line
+---@return integer status for os.exit
+function account.run(words)
+  local command = account.commands[words[1]]
+  local parser = argparse("loomta-upload " .. words[1], command.about):help_max_width(90)
+  local rest = {}
+  for place = 2, #words do rest[#rest + 1] = words[place] end
+  local ok, problem = parser:pparse(rest)
+  if not ok then
+    say(problem:gsub("%s*\n", "; ") .. ("; try loomta-upload %s --help"):format(words[1]))
+    return 2
+  end
+  return command.run()
+end
+
+return account
