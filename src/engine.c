@@ -6,6 +6,7 @@
 #include "lane.h"
 #include "mailbox.h"
 #include "sigpipe.h"
+#include "sockets.h"
 #include "timers.h"
 
 #include <limits.h>
@@ -24,6 +25,7 @@ enum { HUNGRY_AGAIN_US = 10 * 1000 };
 struct loomta_engine {
     pid_t process;
     CURLM *multi;
+    struct loomta_sockets sockets;
     struct loomta_job *jobs;  /* running and waiting ones, a reference on each; those queued are in their lanes */
     int count;                /* of them */
     char ignores_expect[512]; /* the URL whose server let us wait for 100 Continue in vain; "": none known */
@@ -198,6 +200,7 @@ void loomta_engine_submit(struct loomta_engine *engine, struct loomta_job *job)
 {
     loomta_job_hold(job);
     job->engine = engine;
+    job->transfer.sockets = &engine->sockets;
     job->submitted_us = loomta_now_us();
     if (job->mailbox && job->mailbox->lane.closed) {
         loomta_engine_end_queued(job, LOOMTA_ABORT_CANCELED);
@@ -367,5 +370,6 @@ void loomta_engine_free(struct loomta_engine *engine)
         curl_multi_cleanup(engine->multi);
         loomta_sigpipe_restore(&guard);
     }
+    loomta_sockets_free(&engine->sockets);
     free(engine);
 }

@@ -179,7 +179,6 @@ void loomta_job_end_attempt(struct loomta_job *job, CURLcode result, enum loomta
 {
     struct loomta_pace *pace = job->lane && job->lane->pace.shared ? &job->lane->pace : NULL;
     int64_t now_us = loomta_now_us(), delay_ms;
-    double random = loomta_random_unit();
 
     if (abort != LOOMTA_ABORT_NONE)
         job->transfer.abort = abort;
@@ -190,6 +189,7 @@ void loomta_job_end_attempt(struct loomta_job *job, CURLcode result, enum loomta
     }
     struct loomta_end end = loomta_transfer_end(&job->transfer, result);
     struct loomta_failure failure = loomta_failure_classify(&end);
+    double random = failure.code ? loomta_random_unit() : 0; /* what went well is not repeated */
     job->without_expect = failure.without_expect;
     int64_t least_ms = pace ? share_pace(pace, job, end.status, &failure, random, now_us) : 0;
     delay_ms = loomta_retry_delay(&job->policy, &failure, loomta_source_can_rewind(&job->transfer.body.source),

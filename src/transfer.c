@@ -4,7 +4,7 @@
 
 #include "clock.h"
 #include "secret.h"
-#include "socket.h"
+#include "sockets.h"
 #include "trust.h"
 #include "wiping.h"
 
@@ -99,15 +99,22 @@ static int on_seek(void *user, curl_off_t offset, int origin)
 }
 
 #if LIBCURL_VERSION_NUM >= 0x075000
+/* Corked is only what cannot have to wait in the middle, for a reader, a limit, or a 100 Continue. */
+static bool may_cork(const struct loomta_transfer *transfer)
+{
+    return transfer->body.source.kind != LOOMTA_SOURCE_CHUNKS && transfer->max_bytes_per_sec == 0 && !transfer->pace &&
+           !transfer->expect_sent;
+}
+
 /* Called before each request goes out, also one that libcurl repeats: the same rule where it does not think of seeking. */
 static int on_request(void *user, char *remote_ip, char *local_ip, int remote_port, int local_port)
 {
-    const struct loomta_transfer *transfer = user;
+    struct loomta_transfer *transfer = user;
 
     (void)remote_ip;
     (void)local_ip;
     (void)remote_port;
-    (void)local_port;
+    loomta_backlog_begin(&transfer->backlog, loomta_sockets_find(transfer->sockets, local_port), may_cork(transfer));
     return transfer->body.handed == 0 ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
 }
 #endif
@@ -162,6 +169,9 @@ static int on_progress(void *user, curl_off_t download_total, curl_off_t downloa
         transfer->uploaded = uploaded;
         transfer->downloaded = downloaded;
         transfer->moved_us = loomta_now_us();
+        loomta_backlog_adapt(&transfer->backlog, uploaded, transfer->moved_us);
+        if (transfer->body.complete && uploaded >= loomta_body_size(&transfer->body))
+            loomta_backlog_flush(&transfer->backlog);
     }
     return 0;
 }
@@ -215,7 +225,10 @@ static CURLcode set_options(struct loomta_transfer *transfer, const struct loomt
     SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1); /* many uploads at once are faster over many connections */
     SET(SUPPRESS_CONNECT_HEADERS, 1L);
     SET(USERAGENT, request->user_agent);
-    SET(OPENSOCKETFUNCTION, loomta_socket_open);
+    SET(OPENSOCKETFUNCTION, loomta_sockets_open);
+    SET(OPENSOCKETDATA, transfer->sockets);
+    SET(CLOSESOCKETFUNCTION, loomta_sockets_close);
+    SET(CLOSESOCKETDATA, transfer->sockets);
     SET(WRITEFUNCTION, on_write);
     SET(WRITEDATA, transfer);
     SET(HEADERFUNCTION, on_header);
@@ -319,6 +332,7 @@ bool loomta_transfer_begin(struct loomta_transfer *transfer, bool expect_continu
     transfer->throttled_until_us = 0;
     transfer->expect_sent = expect_continue;
     transfer->headers[0].data = expect_continue ? "Expect: 100-continue" : "Expect:";
+    transfer->backlog = (struct loomta_backlog){.fd = CURL_SOCKET_BAD};
     transfer->uploaded = transfer->downloaded = 0;
     transfer->began_us = transfer->moved_us = loomta_now_us();
     return true;
@@ -338,6 +352,7 @@ struct loomta_end loomta_transfer_end(struct loomta_transfer *transfer, CURLcode
     long proxy_status = 0;
 
     give_back_promised(transfer);
+    loomta_backlog_flush(&transfer->backlog);
     /* Without a handle, in a child of fork(), both stay 0. */
     curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
     curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);

@@ -5,6 +5,7 @@
 #define LOOMTA_TRANSFER_H
 
 #include "answer.h"
+#include "backlog.h"
 #include "body.h"
 #include "failure.h"
 #include "pace.h"
@@ -27,7 +28,8 @@ struct loomta_transfer {
     bool safe;                                      /* the request changes nothing on the server */
     struct loomta_body body;
     char error[CURL_ERROR_SIZE];
-    struct loomta_pace *pace; /* that limits its bytes; NULL: none does. Not owned */
+    struct loomta_sockets *sockets; /* of the engine. Not owned */
+    struct loomta_pace *pace;       /* that limits its bytes; NULL: none does. Not owned */
 
     /* This attempt: */
     enum loomta_abort abort;
@@ -40,6 +42,7 @@ struct loomta_transfer {
     int64_t began_us, answered_us; /* answered: the final status line came, 0: not yet */
     int64_t moved_us;              /* the last time that a byte moved, either way */
     int64_t uploaded, downloaded;
+    struct loomta_backlog backlog;
     int64_t max_bytes_per_sec; /* 0: no limit */
     int64_t pace_us;           /* how long that limit may hold bytes back */
     struct loomta_answer answer;
@@ -48,7 +51,7 @@ struct loomta_transfer {
 /* Sets up libcurl once a process. Any thread. False when libcurl refuses. */
 bool loomta_transfer_global_init(void);
 
-/* Fills a transfer that holds nothing but its body and `safe`. The request is borrowed for this call only. CURLE_OK, or what went
+/* Fills a transfer that holds nothing but its body, `safe` and `sockets`. The request is borrowed for this call only. CURLE_OK, or what went
  * wrong: then it is to be closed. */
 CURLcode loomta_transfer_open(struct loomta_transfer *transfer, const struct loomta_request *request);
 

@@ -2,19 +2,22 @@
  * SPDX-License-Identifier: MIT */
 #include "trust.h"
 
+#include <string.h>
 #include <unistd.h>
 
 /* Debian's libcurl has a folder of CAs compiled in besides the bundle: with the folder, each new connection loads them all
  * anew, 25 ms of CPU; with the bundle alone libcurl 7.87 and later keep what they loaded. */
-static CURLcode use_bundle_only(CURL *easy)
+static CURLcode use_bundle_only(CURL *easy, const char *url)
 {
 #if LIBCURL_VERSION_NUM >= 0x075400
     char *bundle = NULL;
 
-    if (curl_easy_getinfo(easy, CURLINFO_CAINFO, &bundle) == CURLE_OK && bundle && access(bundle, R_OK) == 0)
+    if (strncmp(url, "https:", 6) == 0 && curl_easy_getinfo(easy, CURLINFO_CAINFO, &bundle) == CURLE_OK && bundle &&
+        access(bundle, R_OK) == 0)
         return curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
 #else
     (void)easy;
+    (void)url;
 #endif
     return CURLE_OK;
 }
@@ -31,12 +34,12 @@ static CURLcode set_protocols(CURL *easy)
 }
 
 /* What was given replaces the system's. */
-static CURLcode set_authorities(CURL *easy, const char *file, const char *folder)
+static CURLcode set_authorities(CURL *easy, const struct loomta_request *request)
 {
-    if (!file && !folder)
-        return use_bundle_only(easy);
-    CURLcode result = curl_easy_setopt(easy, CURLOPT_CAINFO, file);
-    return result == CURLE_OK ? curl_easy_setopt(easy, CURLOPT_CAPATH, folder) : result;
+    if (!request->ca_file && !request->ca_path)
+        return use_bundle_only(easy, request->url);
+    CURLcode result = curl_easy_setopt(easy, CURLOPT_CAINFO, request->ca_file);
+    return result == CURLE_OK ? curl_easy_setopt(easy, CURLOPT_CAPATH, request->ca_path) : result;
 }
 
 CURLcode loomta_trust_apply(CURL *easy, const struct loomta_request *request)
@@ -61,5 +64,5 @@ CURLcode loomta_trust_apply(CURL *easy, const struct loomta_request *request)
 #undef SET
     if ((result = set_protocols(easy)) != CURLE_OK)
         return result;
-    return set_authorities(easy, request->ca_file, request->ca_path);
+    return set_authorities(easy, request);
 }

@@ -60,8 +60,9 @@ static void *keeping_malloc(size_t size)
 
 static void wipe_and_free(void *block)
 {
-    size_t size = block ? usable_size(block) : 0;
-
+    if (!block)
+        return; /* most often */
+    size_t size = usable_size(block);
     loomta_wipe(block, size < WIPED_UP_TO ? size : WIPED_UP_TO);
     if (size > WIPED_UP_TO && size <= KEPT_UP_TO + WIPED_UP_TO)
         keep(block);
