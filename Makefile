@@ -131,7 +131,7 @@ demo:  ## install what is missing, build, and watch real files being uploaded to
 
 build/bench/%: bench/%.c
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -D_GNU_SOURCE $(ALL_WARNINGS) $(CFLAGS) $< $(LDFLAGS) -o $@
+	$(CC) -std=c11 -D_GNU_SOURCE $(ALL_WARNINGS) $(CFLAGS) $< $(LDFLAGS) -pthread -lssl -lcrypto -o $@
 
 bench-jobs: all nginx-core build/bench/sink build/bench/probe  ## what jobs cost; BENCH_FLAGS=--json, or names of parts
 	@$(RUN_ENV) $(LUA) bench/jobs.lua $(BENCH_FLAGS)

@@ -1,5 +1,7 @@
-/* A server that swallows uploads as fast as the kernel hands them over, counts them, and answers all alike: one thread, and no
- * copy of a file's bytes, so that what is measured is who sends them. Ends when standard input does.
+/* A server that swallows uploads as fast as the kernel hands them over, counts them, and answers all alike: one thread, and
+ * without TLS no copy of a file's bytes, so that what is measured is who sends them. Ends when standard input does.
+ *
+ *   sink [CERT KEY]   prints its port; with two PEM files it speaks TLS
  *
  *   POST [/delay/MS]/public/v1/media   a multipart upload whose last part is the file; answered MS milliseconds after its end
  *   GET /count                         what arrived so far, as JSON
@@ -10,6 +12,8 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -32,6 +36,7 @@ enum state {
 
 struct connection {
     int fd;
+    SSL *tls; /* NULL without */
     enum state state;
     char buffer[BUFFER_SIZE + 1]; /* head and form; then the closing boundary */
     size_t have;
@@ -47,6 +52,8 @@ static struct {
     int64_t malformed, broken, broken_at_us, waiting, open;
 } count;
 
+static SSL_CTX *tls_settings; /* NULL without TLS */
+static bool drained;          /* the connection in hand has nothing more to say */
 static struct connection *first_waiting, *last_waiting;
 static int poller;
 static char gulp[GULP_SIZE];
@@ -89,6 +96,32 @@ static void leave_waiting(struct connection *connection)
     count.waiting--;
 }
 
+/* --- bytes, with TLS or without ----------------------------------------------------------------------------------- */
+
+/* So little always fits; if the client is gone, reading will tell. */
+static void send_text(struct connection *connection, const char *text, size_t length)
+{
+    if (connection->tls)
+        (void)!SSL_write(connection->tls, text, (int)length);
+    else
+        (void)!send(connection->fd, text, length, MSG_NOSIGNAL);
+}
+
+/* Like recv: -1 with EAGAIN when there is nothing, 0 at the end. `discarded`: nobody looks at these bytes. */
+static ssize_t receive(struct connection *connection, char *place, size_t wanted, bool discarded)
+{
+    if (!connection->tls) /* on Linux the kernel drops bytes without copying them */
+        return recv(connection->fd, place, wanted, discarded ? MSG_TRUNC : 0);
+    int got = SSL_read(connection->tls, place, (int)wanted);
+    if (got > 0)
+        return got;
+    int reason = SSL_get_error(connection->tls, got);
+    ERR_clear_error();
+    drained = true;
+    errno = EAGAIN;
+    return reason == SSL_ERROR_WANT_READ || reason == SSL_ERROR_WANT_WRITE ? -1 : 0;
+}
+
 /* --- answers ------------------------------------------------------------------------------------------------------ */
 
 static void say(struct connection *connection, int status, const char *json)
@@ -98,8 +131,7 @@ static void say(struct connection *connection, int status, const char *json)
         snprintf(text, sizeof text, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
                  status, status < 300 ? "OK" : "Refused", strlen(json), json);
 
-    /* So little always fits; if the client is gone, reading will tell. */
-    (void)!send(connection->fd, text, (size_t)length, MSG_NOSIGNAL);
+    send_text(connection, text, (size_t)length);
     connection->state = READING_HEAD;
     connection->have = 0;
 }
@@ -216,7 +248,7 @@ static bool read_head(struct connection *connection)
         return refuse(connection);
     connection->closing_length = (size_t)closing;
     if (strcasestr(head, "\r\nExpect: 100-continue"))
-        (void)!send(connection->fd, "HTTP/1.1 100 Continue\r\n\r\n", 25, MSG_NOSIGNAL);
+        send_text(connection, "HTTP/1.1 100 Continue\r\n\r\n", 25);
 
     size_t taken = (size_t)(end + 4 - connection->buffer);
     connection->have -= taken;
@@ -238,17 +270,15 @@ static bool serve(struct connection *connection)
 {
     char *place = connection->buffer + connection->have;
     int64_t room = (int64_t)(BUFFER_SIZE - connection->have), wanted = room;
-    int flags = 0;
+    bool discarded = connection->state == READING_FILE;
 
     if (connection->state == READING_FORM || connection->state == READING_CLOSING)
         wanted = at_most(connection->body_left, room);
-    if (connection->state == READING_FILE) {
-        /* On Linux the kernel drops the bytes without copying them. */
+    if (discarded) {
         wanted = at_most(connection->body_left - (int64_t)connection->closing_length, GULP_SIZE);
         place = gulp;
-        flags = MSG_TRUNC;
     }
-    ssize_t got = recv(connection->fd, place, (size_t)wanted, flags);
+    ssize_t got = receive(connection, place, (size_t)wanted, discarded);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return true;
     if (got <= 0)
@@ -293,6 +323,12 @@ static void let_in(int listener)
             fail("sink");
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         connection->fd = fd;
+        if (tls_settings) {
+            connection->tls = SSL_new(tls_settings);
+            if (!connection->tls || SSL_set_fd(connection->tls, fd) != 1)
+                fail("sink: TLS");
+            SSL_set_accept_state(connection->tls);
+        }
         watch(fd, connection);
         count.open++; /* NOLINT(clang-analyzer-unix.Malloc): epoll has it */
     }
@@ -309,6 +345,7 @@ static void end_connection(struct connection *connection)
         count.broken_at_us = now_us();
     }
     count.open--;
+    SSL_free(connection->tls);
     close(connection->fd);
     free(connection);
 }
@@ -327,12 +364,26 @@ static int open_listener(void)
     return listener;
 }
 
-int main(void)
+static void use_tls(const char *certificate, const char *key)
+{
+    tls_settings = SSL_CTX_new(TLS_server_method());
+    if (!tls_settings || SSL_CTX_use_certificate_chain_file(tls_settings, certificate) != 1 ||
+        SSL_CTX_use_PrivateKey_file(tls_settings, key, SSL_FILETYPE_PEM) != 1) {
+        ERR_print_errors_fp(stderr);
+        exit(1);
+    }
+    SSL_CTX_set_read_ahead(tls_settings, 1);
+    SSL_CTX_set_default_read_buffer_len(tls_settings, 256 * 1024);
+}
+
+int main(int argc, char **argv)
 {
     static char listening, input; /* what their events point to */
     struct epoll_event events[EVENTS];
 
     signal(SIGPIPE, SIG_IGN);
+    if (argc == 3)
+        use_tls(argv[1], argv[2]);
     poller = epoll_create1(EPOLL_CLOEXEC);
     if (poller < 0)
         fail("sink: epoll");
@@ -350,8 +401,15 @@ int main(void)
                     return 0;
             } else if (what == &listening) {
                 let_in(listener);
-            } else if (!serve(what)) {
-                end_connection(what);
+            } else {
+                struct connection *connection = what;
+                bool open;
+                drained = !connection->tls; /* what TLS has read ahead is no event */
+                do
+                    open = serve(connection);
+                while (open && !drained);
+                if (!open)
+                    end_connection(connection);
             }
         }
         answer_until(now_us());

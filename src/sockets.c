@@ -64,7 +64,7 @@ int loomta_sockets_close(void *user, curl_socket_t fd)
 
 static int port_of(curl_socket_t fd)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t size = sizeof address;
 
     if (getsockname(fd, (struct sockaddr *)&address, &size) != 0)
