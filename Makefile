@@ -61,7 +61,7 @@ CLI_FILES := $(wildcard lua/loomta/cli/*.lua)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: help all sandbox install test specs jobs nginx-core bench-jobs demo examples lint format sanitize memcheck matrix gc-stress faults soak bulk coverage threads helgrind fuzz torture rock interop clean
+.PHONY: help all sandbox install test specs jobs nginx-core bench bench-jobs demo examples lint format sanitize memcheck matrix gc-stress faults soak bulk coverage threads helgrind fuzz torture rock interop clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -132,6 +132,9 @@ demo:  ## install what is missing, build, and watch real files being uploaded to
 build/bench/%: bench/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_GNU_SOURCE $(ALL_WARNINGS) $(CFLAGS) $< $(LDFLAGS) -pthread -lssl -lcrypto -o $@
+
+bench: all nginx-core build/bench/sink build/bench/probe build/bench/limit build/bench/measure  ## uploads against the limit and other programs; BENCH_FLAGS=--json
+	@$(RUN_ENV) $(LUA) bench/uploads.lua $(BENCH_FLAGS)
 
 bench-jobs: all nginx-core build/bench/sink build/bench/probe  ## what jobs cost; BENCH_FLAGS=--json, or names of parts
 	@$(RUN_ENV) $(LUA) bench/jobs.lua $(BENCH_FLAGS)

@@ -88,7 +88,8 @@ static int open_folder(const char *path)
     }
     memcpy(folder, path, length);
     folder[length] = '\0';
-    if (mkdir(folder, S_IRWXU) != 0 && errno != EEXIST)
+    /* (chmod: whatever the umask is.) */
+    if (mkdir(folder, S_IRWXU) == 0 ? chmod(folder, S_IRWXU) != 0 : errno != EEXIST)
         return -1;
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct stat status;
@@ -124,8 +125,8 @@ bool loomta_credentials_write(const char *path, const char *text, size_t length)
     if (folder < 0)
         return false;
     snprintf(temporary, sizeof temporary, "%s.XXXXXX", path); /* the folder's path fits, mkstemp refuses what was cut */
-    int fd = mkostemp(temporary, O_CLOEXEC);                  /* with mode 0600 */
-    bool written = fd >= 0 && fill(fd, text, length);
+    int fd = mkostemp(temporary, O_CLOEXEC);
+    bool written = fd >= 0 && fchmod(fd, S_IRUSR | S_IWUSR) == 0 && fill(fd, text, length);
     int saved_errno = errno;
     if (fd >= 0 && close(fd) != 0 && written) {
         written = false;

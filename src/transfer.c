@@ -99,11 +99,11 @@ static int on_seek(void *user, curl_off_t offset, int origin)
 }
 
 #if LIBCURL_VERSION_NUM >= 0x075000
-/* Corked is only what cannot have to wait in the middle, for a reader, a limit, or a 100 Continue. */
+/* Corked is only what has a body, and cannot have to wait in the middle: for a reader, a limit, or a 100 Continue. */
 static bool may_cork(const struct loomta_transfer *transfer)
 {
-    return transfer->body.source.kind != LOOMTA_SOURCE_CHUNKS && transfer->max_bytes_per_sec == 0 && !transfer->pace &&
-           !transfer->expect_sent;
+    return loomta_body_size(&transfer->body) > 0 && transfer->body.source.kind != LOOMTA_SOURCE_CHUNKS &&
+           transfer->max_bytes_per_sec == 0 && !transfer->pace && !transfer->expect_sent;
 }
 
 /* Called before each request goes out, also one that libcurl repeats: the same rule where it does not think of seeking. */
@@ -222,6 +222,7 @@ static CURLcode set_options(struct loomta_transfer *transfer, const struct loomt
     SET(URL, request->url);
     SET(ERRORBUFFER, transfer->error);
     SET(NOSIGNAL, 1L);
+    SET(PATH_AS_IS, 1L);
     SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1); /* many uploads at once are faster over many connections */
     SET(SUPPRESS_CONNECT_HEADERS, 1L);
     SET(USERAGENT, request->user_agent);
@@ -278,7 +279,8 @@ static char *header_line(const char *start, const char *value)
 static void link_headers(struct loomta_transfer *transfer)
 {
     const char *lines[LOOMTA_HEADER_COUNT] = {
-        "Expect:", "Accept: application/json", transfer->authorization, transfer->content_type,
+        "Expect:", "Accept: application/json", transfer->authorization,
+        transfer->content_type ? transfer->content_type : "Content-Type:", /* none, also where libcurl has an idea */
         loomta_body_size(&transfer->body) < 0 ? "Transfer-Encoding: chunked" : NULL};
     struct curl_slist **next = NULL;
 

@@ -36,9 +36,14 @@ end
 --- Says whether the file could be written, before a key is asked for that is given only once.
 ---@return loomta.Error? err
 function config.refusal()
-  local path, err = config.write("", ".new")
-  if path then os.remove(path) end
-  return err
+  local probe, err = config.write((" "):rep(4096), ".new")
+  if not probe then return err end
+  os.remove(probe)
+  local path = config.credentialsPath()
+  local folder = io.open(path .. "/.")
+  if not folder then return nil end
+  folder:close()
+  return errors.input("credentials_failed", path .. " is a folder")
 end
 
 ---@private

@@ -58,7 +58,7 @@ function errors.pathText(path)
   local text = ""
   for place, step in ipairs(path) do
     if type(step) == "number" then
-      text = ("%s[%d]"):format(text, step)
+      text = ("%s[%s]"):format(text, step)
     else
       text = text .. (place > 1 and "." or "") .. tostring(step)
     end
@@ -111,7 +111,7 @@ end
 ---@param err loomta.Error?
 ---@return T value, loomta.Error? err, any ...
 function errors.check(value, err, ...)
-  if value == nil then error(tostring(err), 2) end
+  if value == nil or err ~= nil then error(tostring(err), 2) end -- posts may give both
   return value, err, ...
 end
 

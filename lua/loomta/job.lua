@@ -14,6 +14,9 @@ local response = require "loomta.response"
 local create, resume = coroutine._create or coroutine.create, coroutine._resume or coroutine.resume
 local yield, status = coroutine._yield or coroutine.yield, coroutine._status or coroutine.status
 
+local unpack = table.unpack or unpack
+local callback = {} -- what a flow yields to have a function called
+
 local slice_ms = 250 -- how long a step may keep the thread from Lua's hooks (Ctrl-C)
 
 --- One request on its way, with its attempts.
@@ -139,6 +142,13 @@ function Job:call(name, given, delay_ms)
   return self:send(operation, fields, settings)
 end
 
+--- Calls one of the caller's functions. Inside its flow only.
+---@private
+function Job:callBack(called, ...)
+  local arguments, count = { ... }, select("#", ...)
+  yield(callback, called, function() return unpack(arguments, 1, count) end)
+end
+
 --- What is left of `timeoutMs`, in ms: 0 is no limit, nil that it is over.
 ---@private
 ---@return integer?
@@ -170,6 +180,14 @@ local function go_on(self, value, err, info, unknown)
   end
   local ok
   ok, value, err, info = resume(flow, value, err, info, unknown)
+  while ok and value == callback do -- out here, where it may yield to whoever waits
+    local called, why = pcall(err, info())
+    if not called then
+      finish(self, nil, canceled(), response.nothingSent())
+      error(why, 0)
+    end
+    ok, value, err, info = resume(flow)
+  end
   if not ok then
     local known = self.failure or { canceled(), response.nothingSent() }
     finish(self, nil, known[1], known[2]) -- what is known stays true
@@ -339,7 +357,7 @@ end
 ---@private
 function Job:isOver()
   local settings = self.settings
-  if self.onDone or settings.onProgress or settings.reconcile then return false end
+  if self.onDone or self.flow or settings.onProgress or settings.reconcile then return false end
   return not self.exchange or (self.exchange.core:look()) == "done"
 end
 

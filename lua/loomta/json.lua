@@ -11,20 +11,21 @@ codec.decode_invalid_numbers(false)
 codec.decode_max_depth(deepest)
 
 local null = cjson.null
-local math_type, to_integer = math.type, math.tointeger
+local math_type, to_integer = math.type, math.tointeger -- since Lua 5.3
+
+local function whole(number) return to_integer and to_integer(number) or number end
 
 local function tidy(value)
-  if type(value) == "table" then
-    local is_array = value[1] ~= nil -- an object's keys are strings, "1" among them
-    for key, item in pairs(value) do
-      if item == null then
-        if not is_array then value[key] = nil end
-      elseif type(item) == "table" or type(item) == "number" then
-        value[key] = tidy(item)
-      end
+  local is_array = value[1] ~= nil -- an object's keys are strings, "1" among them
+  for key, item in pairs(value) do
+    local kind = type(item)
+    if kind == "table" then
+      tidy(item)
+    elseif kind == "number" then
+      value[key] = whole(item)
+    elseif item == null and not is_array then
+      value[key] = nil
     end
-  elseif math_type and math_type(value) == "float" then
-    return to_integer(value) or value
   end
   return value
 end
@@ -37,7 +38,8 @@ local json = { null = null }
 function json.decode(text)
   local value, why = codec.decode(text)
   if value == nil then return nil, why end
-  return tidy(value)
+  if type(value) == "number" then return whole(value) end
+  return type(value) == "table" and tidy(value) or value
 end
 
 --- Encodes a value of our own. Bytes that are not UTF-8 stay as they are.
@@ -74,11 +76,29 @@ function json.length(value)
   return nil, getmetatable(value) == array_type and "is marked as a list, and has names" or nil
 end
 
+--- Is it marked as a list?
+---@return boolean
+function json.isArray(value) return getmetatable(value) == array_type end
+
+--- The same value in tables of its own.
+---@generic T
+---@param value T
+---@return T
+function json.copy(value, seen)
+  if type(value) ~= "table" then return value end
+  seen = seen or {}
+  if not seen[value] then
+    seen[value] = setmetatable({}, json.isArray(value) and array_type or nil)
+    for name, item in pairs(value) do seen[value][name] = json.copy(item, seen) end
+  end
+  return seen[value]
+end
+
 --- A number with all its digits.
 local function number_text(value)
   if value ~= value or value == math.huge or value == -math.huge then return nil, "is not a number that JSON has" end
-  local whole = math_type and math_type(value) == "integer" or value % 1 == 0 and math.abs(value) < 2 ^ 53
-  if whole then return ("%d"):format(value) end
+  local is_whole = math_type and math_type(value) == "integer" or value % 1 == 0 and math.abs(value) < 2 ^ 53
+  if is_whole then return ("%d"):format(value) end
   local text = ("%.15g"):format(value)
   if tonumber(text) ~= value then text = ("%.17g"):format(value) end
   return (text:gsub(",", ".")) -- a host may have set another locale
@@ -93,6 +113,13 @@ local function string_text(value, how)
   return (codec.encode(value):gsub("\\(.)", function(character) return character == "/" and "/" or nil end))
 end
 
+--- The way to a part, from one level up.
+local function within(step, way)
+  way = way or {}
+  table.insert(way, 1, step)
+  return way
+end
+
 local render
 
 local function table_text(value, how, depth)
@@ -101,9 +128,9 @@ local function table_text(value, how, depth)
   local length, why = json.length(value)
   if length and (length > 0 or getmetatable(value) == array_type) then
     for at = 1, length do
-      local text, where
-      text, why, where = render(value[at], how, depth + 1)
-      if not text then return nil, why, ("[%d]%s"):format(at, where or "") end
+      local text, way
+      text, why, way = render(value[at], how, depth + 1)
+      if not text then return nil, why, within(at, way) end
       pieces[at] = text
     end
     return "[" .. table.concat(pieces, ",") .. "]"
@@ -113,10 +140,10 @@ local function table_text(value, how, depth)
   for name in pairs(value) do pieces[#pieces + 1] = name end
   table.sort(pieces, how.before)
   for at, name in ipairs(pieces) do
-    local key, text, where
+    local key, text, way
     key, why = string_text(name, how)
-    if key then text, why, where = render(value[name], how, depth + 1) end
-    if not text then return nil, why, (".%s%s"):format(name, where or "") end
+    if key then text, why, way = render(value[name], how, depth + 1) end
+    if not text then return nil, why, within(name, way) end
     pieces[at] = key .. ":" .. text
   end
   return "{" .. table.concat(pieces, ",") .. "}"
@@ -138,7 +165,7 @@ end
 ---becomes of strings, which must be UTF-8 otherwise
 ---@return string? text
 ---@return string? why
----@return string? where in the value: `.settings[2].name`
+---@return (string|integer)[]? way to the part that cannot be written
 function json.render(value, how) return render(value, how or {}, 1) end
 
 return json

@@ -6,12 +6,13 @@ local errors = require "loomta.errors"
 local nginx = require "loomta.nginx"
 local options = require "loomta.options"
 local response = require "loomta.response"
+local types = require "loomta.types"
 
 local default_interval_s, default_expiry_s = 5, 600 -- where the server does not say
 local slower_s = 5 -- what slow_down adds (RFC 8628, 3.5)
 local slowest_s = 60
 
-local too_late = "the code was not confirmed in time; log in again"
+local too_late = "the code is too old, or was used already; log in again"
 
 local login = {}
 
@@ -75,12 +76,16 @@ function login.run(job)
   local started, info
   started, err, info = job:call("startDeviceAuthorization", options.passedOn(job.given, job:timeLeft()))
   if not started then return nil, err, info end
-  job.fields.onCode(started.user_code, started.verification_uri_complete or started.verification_uri, started)
+  local url = started.verification_uri_complete or started.verification_uri
+  job:callBack(job.fields.onCode, started.user_code, type(url) == "string" and url or job.settings.baseUrl.url, started)
 
   local token, took
   token, err, took = await_key(job, started)
   info = took or info
   if not token then return nil, err, info end
+  if not types.key(token.api_key) then
+    return nil, errors.new { code = "invalid_response", kind = "protocol", message = "the key that came is none" }, info
+  end
   local done = { apiUrl = job.settings.baseUrl.url }
   if save then
     done.path, err = config.save(token.api_key, done.apiUrl)

@@ -62,13 +62,15 @@ function posts.judge(result, platform_ids)
   local heard = {}
   result.created, result.failed = {}, {}
   for _, each in ipairs(result.results) do
-    if type(each) ~= "table" then each = {} end
-    heard[each.platformId or ""] = true
-    local list = was_created(each) and result.created or result.failed
-    list[#list + 1] = each
+    -- What names no platform says nothing: the one that is meant is missed below.
+    if type(each) == "table" and type(each.platformId) == "string" then
+      heard[each.platformId:lower()] = true
+      local list = was_created(each) and result.created or result.failed
+      list[#list + 1] = each
+    end
   end
   for _, id in ipairs(platform_ids) do
-    if not heard[id] then result.failed[#result.failed + 1] = { platformId = id, status = "unknown" } end
+    if not heard[id:lower()] then result.failed[#result.failed + 1] = { platformId = id, status = "unknown" } end
   end
   return result
 end
@@ -106,8 +108,21 @@ function posts.failure(result, info)
   }
 end
 
+-- A schema may be of any shape: what is not as documented is no rule.
+local function object(value) return type(value) == "table" and value or {} end
+local function number(value) return type(value) == "number" and value or nil end
+
+--- The texts of a list; nil: there is no list of them.
+local function texts(value)
+  local found = {}
+  for _, item in ipairs(object(value)) do
+    if type(item) == "string" then found[#found + 1] = item end
+  end
+  return found[1] and found or nil
+end
+
 --- Words for a number of something.
-local function counted(number, one) return ("%d %s%s"):format(number, one, number == 1 and "" or "s") end
+local function counted(count, one) return ("%s %s%s"):format(count, one, count == 1 and "" or "s") end
 
 local kinds = { boolean = "true or false", string = "a text" }
 
@@ -115,34 +130,34 @@ local kinds = { boolean = "true or false", string = "a text" }
 local function setting_problem(rule, value)
   if value == nil or value == json.null then return rule.required and rule.default == nil and "is missing" or nil end
   if rule.type == "enum" then
-    for _, known in ipairs(rule.enum or {}) do
-      if value == known then return nil end
+    local known = texts(rule.enum)
+    for _, each in ipairs(known or {}) do
+      if value == each then return nil end
     end
-    return ("must be one of %s, not '%s'"):format(table.concat(rule.enum or {}, ", "), tostring(value))
+    return known and ("must be one of %s, not '%s'"):format(table.concat(known, ", "), tostring(value))
   end
   if kinds[rule.type] and type(value) ~= rule.type then return ("must be %s, not a %s"):format(kinds[rule.type], type(value)) end
 end
 
 local function check_settings(add, settings, schema)
-  for _, rule in ipairs((schema.settings or {}).fields or {}) do
-    local problem = setting_problem(rule, (settings or {})[rule.name])
-    if problem then add({ "settings", rule.name }, problem) end
+  for _, rule in ipairs(object(object(schema.settings).fields)) do
+    local name = object(rule).name
+    local problem = type(name) == "string" and setting_problem(rule, (settings or {})[name])
+    if problem then add({ "settings", name }, problem) end
   end
 end
 
 local function check_media(add, ids, known, rules)
-  local count, kinds_seen, allowed = #ids, {}, {}
-  for _, kind in ipairs(rules.allowedTypes or {}) do allowed[kind] = true end
-  local least = math.max(rules.minItems or 0, rules.required and 1 or 0)
+  local count, kinds_seen, allowed, allowed_types = #ids, {}, {}, texts(rules.allowedTypes)
+  for _, kind in ipairs(allowed_types or {}) do allowed[kind] = true end
+  local least, most = math.max(number(rules.minItems) or 0, rules.required == true and 1 or 0), number(rules.maxItems)
   if count < least then add({ "mediaIds" }, ("must be %s or more, not %d"):format(counted(least, "item"), count)) end
-  if rules.maxItems and count > rules.maxItems then
-    add({ "mediaIds" }, ("must be at most %s, not %d"):format(counted(rules.maxItems, "item"), count))
-  end
+  if most and count > most then add({ "mediaIds" }, ("must be at most %s, not %d"):format(counted(most, "item"), count)) end
   for place, id in ipairs(ids) do
     local kind = known[id] and known[id].mediaType
     if kind then kinds_seen[kind] = (kinds_seen[kind] or 0) + 1 end
-    if kind and rules.allowedTypes and not allowed[kind] then
-      add({ "mediaIds", place }, ("must be %s, not %s"):format(table.concat(rules.allowedTypes, " or "), kind))
+    if kind and allowed_types and not allowed[kind] then
+      add({ "mediaIds", place }, ("must be %s, not %s"):format(table.concat(allowed_types, " or "), tostring(kind)))
     end
   end
   if rules.supportsMixedTypes == false then
@@ -170,23 +185,23 @@ end
 ---@param answer { platform: loomta.Platform, schema: table } what getPlatformSchema gave
 ---@return { path: (string|integer)[], message: string }[] violations none: it will do
 function posts.check(fields, known, answer)
-  local platform, schema = answer.platform, answer.schema
+  local platform, schema = object(answer.platform), object(answer.schema)
   local violations = {}
-  local name = platform.providerName or platform.provider or "the platform"
+  local name = tostring(platform.providerName or platform.provider or "the platform")
   local function add(path, problem)
     local message = ("'%s' %s (%s)"):format(errors.pathText(path), problem, name)
     violations[#violations + 1] = { path = path, message = message }
   end
-  local content = schema.content or {}
-  local length = unicode.characters(fields.content)
-  if content.maxLength and length > content.maxLength then
-    add({ "content" }, ("must be at most %d characters, not %d"):format(content.maxLength, length))
+  local length, most = unicode.characters(fields.content), number(object(schema.content).maxLength)
+  if most and length > most then
+    add({ "content" }, ("must be at most %s characters, not %d"):format(most, length))
   end
-  if platform.disabled then add({ "platformIds" }, "has a platform that is disabled: " .. tostring(platform.id)) end
-  if platform.refreshNeeded then add({ "platformIds" }, "has a platform to be connected anew: " .. tostring(platform.id)) end
-  check_media(add, fields.mediaIds or {}, known, schema.media or {})
+  local id = tostring(platform.id)
+  if platform.disabled == true then add({ "platformIds" }, "has a platform that is disabled: " .. id) end
+  if platform.refreshNeeded == true then add({ "platformIds" }, "has a platform to be connected anew: " .. id) end
+  check_media(add, fields.mediaIds or {}, known, object(schema.media))
   check_settings(add, fields.settings, schema)
-  check_comments(add, fields.comments or {}, schema.comments or {})
+  check_comments(add, fields.comments or {}, object(schema.comments))
   return violations
 end
 

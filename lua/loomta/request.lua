@@ -43,12 +43,15 @@ end
 ---@param fields table checked
 ---@return string
 function request.target(operation, fields)
+  if not (operation.query or operation.fields.query or operation.fields.id) then return operation.path end
   local given = {}
   for _, name in ipairs(operation.query or {}) do
     if fields[name] then given[#given + 1] = name .. "=" .. encoded(fields[name]) end
   end
   if operation.fields.query then
-    for name, value in pairs(fields.query or {}) do given[#given + 1] = encoded(name) .. "=" .. encoded(value) end
+    for name, value in pairs(fields.query or {}) do
+      given[#given + 1] = encoded(name) .. "=" .. encoded(type(value) == "number" and json.render(value) or value)
+    end
     table.sort(given)
   end
   local path = operation.path:gsub("{(%a+)}", function(name) return encoded(fields[name]) end)
@@ -110,10 +113,11 @@ function request.json(operation, fields, spec)
   elseif body == nil then
     return nil
   end
-  local text, why, where = json.render(body)
+  local text, why, way = json.render(body)
   if not text then
-    local path = ((root or "") .. (where or "")):gsub("^%.", "")
-    return nil, errors.input("invalid_request", ("'%s' %s"):format(path, why), path)
+    way = way or {}
+    if root then table.insert(way, 1, root) end
+    return nil, errors.input("invalid_request", ("'%s' %s"):format(errors.pathText(way), why), way)
   end
   spec.contentType = "application/json"
   return { handle = core.openMemory(text), field = "body", name = "the body" }

@@ -176,7 +176,7 @@ local function has_names_only(value)
 end
 
 function types.object(value)
-  if type(value) == "table" and has_names_only(value) then return value end
+  if type(value) == "table" and has_names_only(value) and not json.isArray(value) then return json.copy(value) end
   return nil, "a table with names"
 end
 
@@ -232,7 +232,8 @@ function types.query(value)
   if not types.object(value) then return nil, expected end
   for name, item in pairs(value) do
     local kind = type(item)
-    if kind ~= "string" and kind ~= "number" and kind ~= "boolean" then return nil, expected, { given = item, way = { name } } end
+    local plain = kind == "string" or kind == "boolean" or kind == "number" and json.render(item)
+    if not plain then return nil, expected, { given = item, way = { name } } end
   end
   return value
 end

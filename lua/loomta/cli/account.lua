@@ -59,9 +59,11 @@ local function status()
   print("server     " .. config.find(false).baseUrl.url)
   print("key        " .. (from_environment and "LOOMTA_API_KEY" or config.credentialsPath()) .. ", accepted")
   for _, platform in ipairs(list.platforms) do
-    local state = platform.disabled and ", disabled" or platform.refreshNeeded and ", to be connected anew" or ""
-    local name = platform.displayHandle or platform.displayName or platform.id
-    print(("platform   %s %s%s"):format(report.plain(platform.provider), report.plain(name), state))
+    if type(platform) == "table" then
+      local state = platform.disabled and ", disabled" or platform.refreshNeeded and ", to be connected anew" or ""
+      local name = platform.displayHandle or platform.displayName or platform.id
+      print(("platform   %s %s%s"):format(report.plain(platform.provider), report.plain(name), state))
+    end
   end
   return 0
 end
