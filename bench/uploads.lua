@@ -263,7 +263,8 @@ local ok, err = xpcall(function()
   pair = tls.make()
   sinks = { plain = programs.sink(folder), tls = programs.sink(folder, pair) }
   files = {
-    big = { path = make_file("big.mp4", 2 * GB), size = 2 * GB }, small = { path = make_file("small.mp4", 200 * KB), size = 200 * KB },
+    big = { path = make_file("big.mp4", 2 * GB), size = 2 * GB },
+    small = { path = make_file("small.mp4", 200 * KB), size = 200 * KB },
   }
   for _, who in ipairs(contenders) do
     who.is_here = not who.here or who.here()

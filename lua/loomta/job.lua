@@ -144,7 +144,7 @@ end
 
 --- Calls one of the caller's functions. Inside its flow only.
 ---@private
-function Job:callBack(called, ...)
+function Job.callBack(_, called, ...)
   local arguments, count = { ... }, select("#", ...)
   yield(callback, called, function() return unpack(arguments, 1, count) end)
 end
