@@ -145,8 +145,7 @@ end
 --- Calls one of the caller's functions. Inside its flow only.
 ---@private
 function Job.callBack(_, called, ...)
-  local arguments, count = { ... }, select("#", ...)
-  yield(callback, called, function() return unpack(arguments, 1, count) end)
+  yield(callback, called, { n = select("#", ...), ... })
 end
 
 --- What is left of `timeoutMs`, in ms: 0 is no limit, nil that it is over.
@@ -181,7 +180,7 @@ local function go_on(self, value, err, info, unknown)
   local ok
   ok, value, err, info = resume(flow, value, err, info, unknown)
   while ok and value == callback do -- out here, where it may yield to whoever waits
-    local called, why = pcall(err, info())
+    local called, why = pcall(err, unpack(info, 1, info.n))
     if not called then
       finish(self, nil, canceled(), response.nothingSent())
       error(why, 0)
