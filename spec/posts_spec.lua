@@ -273,6 +273,11 @@ describe("createPosts", function()
       assert.same({ video.id }, result.created[1].post.root.mediaIds)
     end)
 
+    it("that do not say whether they are READY are looked up", function()
+      local _, err = client:createPosts(post { mediaIds = { { id = "nowhere" } }, validate = true })
+      assert.same({ "invalid_request", { "mediaIds", 1 } }, { err and err.code, err and err.details[1].path })
+    end)
+
     it("are not posted before they are READY", function()
       local before = #box:requests()
       for _, status in ipairs { "PENDING", "FAILED", "ready", "", 5, true, {} } do
@@ -442,6 +447,16 @@ describe("validate", function()
     assert.is_nil(result)
     assert.same({ "outcome_unknown", true, 1 }, { err.code, err.possiblyStored, err.attempts })
     assert.equal(2, asked "POST")
+  end)
+
+  it("waits for delayMs once, not before each question", function()
+    local began = socket.gettime()
+    local own = loomta.new { apiKey = box.key, baseUrl = box.url, delayMs = 2000 }
+    local given = post { mediaIds = { video.id } }
+    given.validate = true
+    loomta.check(own:createPosts(given))
+    own:close()
+    assert.is_true(socket.gettime() - began < 5) -- twice would be six
   end)
 
   it("is within timeoutMs, the checks and the post together", function()

@@ -138,7 +138,7 @@ end
 function Job:call(name, given, delay_ms)
   local settings, fields, operation = self.client:prepare(operations[name], given)
   if not settings then return nil, fields, response.nothingSent() end
-  settings.delayMs = delay_ms
+  settings.delayMs = delay_ms or 0
   return self:send(operation, fields, settings)
 end
 

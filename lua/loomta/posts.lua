@@ -24,7 +24,7 @@ local function take_ids(ids, known, path)
         path[#path + 1] = place
         return errors.input("media_not_ready", not_ready(path, media), path)
       end
-      known[media.id] = media
+      known[media.id] = media.status and media
       ids[place] = media.id
     end
   end
