@@ -380,8 +380,12 @@ describe("canceling", function()
     assert.equal("canceled", select(2, running:wait()).code)
 
     box:fault { status = 429, retryAfter = "60" }
-    local waiting = upload {}
-    eventually(function() return #box:faults() == 0 end)
+    local refused
+    local waiting = upload { onRetry = function() refused = true end }
+    eventually(function()
+      waiting:done()
+      return refused
+    end)
     waiting:cancel()
     local _, err = waiting:wait()
     assert.equal("canceled", err.code)

@@ -389,7 +389,7 @@ describe("a run of uploads", function()
 end)
 
 describe("a run that reconciles", function()
-  local function unknown(times) box:fault { disconnect = "close", at = "response", times = times or 1 } end
+  local function unknown(times) box:fault { method = "POST", disconnect = "close", at = "response", times = times or 1 } end
 
   it("finds what was stored and not answered, with one list for all", function()
     unknown(3)
