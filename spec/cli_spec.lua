@@ -578,6 +578,7 @@ describe("whoever reads what it prints", function()
     os.execute(("mkdir -p '%s/many'"):format(folder))
     for _, path in ipairs(list) do os.execute(("cp %s '%s'"):format(clip, path)) end
     box:reset()
+    box:fault { delayAfterBodyMs = 100, times = 0 } -- so that there is time to leave
     local journal = folder .. "/left.jsonl"
     local program = ("LOOMTA_API_KEY=%s LOOMTA_API_URL=%s %s bin/loomta-upload --journal '%s' '%s/many'"):format(
       box.key, box.url, os.getenv "LOOMTA_SPEC_LUA" or "lua5.4", journal, folder)

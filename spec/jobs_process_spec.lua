@@ -172,6 +172,7 @@ end)
 
 describe("without descriptors", function()
   it("a job goes on, and asking for its descriptor is an error, again and again", function()
+    box:fault { delayAfterBodyMs = 8000 } -- it must not end, and give its own descriptors back, before it is asked
     local output = run([[
       local job = start { maxBytesPerSec = 100000 }
       repeat client:poll(10) until job:progress() > 0
