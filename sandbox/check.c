@@ -46,8 +46,7 @@ void sandbox_check_fail(struct sandbox_check *check, const char *format, ...)
     char message[400];
     va_list values;
     va_start(values, format);
-    /* clang-tidy loses sight of va_start when it looks at several files in one run. */
-    vsnprintf(message, sizeof message, format, values); // NOLINT(clang-analyzer-valist.Uninitialized)
+    vsnprintf(message, sizeof message, format, values);
     va_end(values);
     json_array_append_new(check->details,
                           json_pack("{s:o, s:s}", "path", json_deep_copy(check->path), "message", message));
