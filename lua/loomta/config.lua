@@ -24,30 +24,8 @@ function config.credentialsPath()
   return home and home .. "/.loomta/credentials.json"
 end
 
---- Writes the credentials file, as Loomta's own command line tool reads it.
----@param key string
----@param url string
----@return string? path where it is now
----@return loomta.Error? err
-function config.save(key, url)
-  return config.write(json.render { apiKey = key, apiUrl = url } .. "\n")
-end
-
---- Says whether the file could be written, before a key is asked for that is given only once.
----@return loomta.Error? err
-function config.refusal()
-  local probe, err = config.write((" "):rep(4096), ".new")
-  if not probe then return err end
-  os.remove(probe)
-  local path = config.credentialsPath()
-  local folder = io.open(path .. "/.")
-  if not folder then return nil end
-  folder:close()
-  return errors.input("credentials_failed", path .. " is a folder")
-end
-
----@private
-function config.write(text, suffix)
+--- Writes a text to the credentials file, or to one beside it.
+local function write(text, suffix)
   local path = config.credentialsPath()
   if not path then return nil, errors.input("credentials_failed", "HOME is not set: the credentials file has no place") end
   local written, why = core.writeCredentials(path .. (suffix or ""), text)
@@ -55,6 +33,28 @@ function config.write(text, suffix)
   local err = errors.input("credentials_failed", path .. " cannot be written")
   err.cause = why
   return nil, err
+end
+
+--- Writes the credentials file, as Loomta's own command line tool reads it.
+---@param key string
+---@param url string
+---@return string? path where it is now
+---@return loomta.Error? err
+function config.save(key, url)
+  return write(json.render { apiKey = key, apiUrl = url } .. "\n")
+end
+
+--- Says whether the file could be written, before a key is asked for that is given only once.
+---@return loomta.Error? err
+function config.refusal()
+  local probe, err = write((" "):rep(4096), ".new")
+  if not probe then return err end
+  os.remove(probe)
+  local path = config.credentialsPath()
+  local folder = io.open(path .. "/.")
+  if not folder then return nil end
+  folder:close()
+  return errors.input("credentials_failed", path .. " is a folder")
 end
 
 --- Removes the credentials file.

@@ -55,6 +55,10 @@ local array_type = { __name = "loomta.array" }
 ---@return T[]
 function json.array(list) return setmetatable(list, array_type) end
 
+--- Is it marked as a list?
+---@return boolean
+function json.isArray(value) return getmetatable(value) == array_type end
+
 --- A list's length; nil: it is an object, or (with a reason) neither. An empty table that is not marked may be both: 0 here.
 ---@param value table
 ---@return integer? length
@@ -73,12 +77,8 @@ function json.length(value)
   if count > 0 and names > 0 then return nil, "has both positions and names" end
   if count ~= greatest then return nil, "has gaps (loomta.null is JSON's null)" end
   if names == 0 then return count end
-  return nil, getmetatable(value) == array_type and "is marked as a list, and has names" or nil
+  return nil, json.isArray(value) and "is marked as a list, and has names" or nil
 end
-
---- Is it marked as a list?
----@return boolean
-function json.isArray(value) return getmetatable(value) == array_type end
 
 --- The same value in tables of its own.
 ---@generic T
@@ -126,7 +126,7 @@ local function table_text(value, how, depth)
   if depth > deepest then return nil, "is too deep, or contains itself" end
   local pieces = {}
   local length, why = json.length(value)
-  if length and (length > 0 or getmetatable(value) == array_type) then
+  if length and (length > 0 or json.isArray(value)) then
     for at = 1, length do
       local text, way
       text, why, way = render(value[at], how, depth + 1)

@@ -224,8 +224,8 @@ local function look_up_media(job, known, violations)
   local wanted = {}
   local function want(ids, path)
     for place, id in ipairs(ids or {}) do
-      local way = { place }
-      for at = #path, 1, -1 do table.insert(way, 1, path[at]) end
+      local way = json.copy(path)
+      way[#way + 1] = place
       if not known[id] then wanted[#wanted + 1] = { id = id, way = way } end
     end
   end

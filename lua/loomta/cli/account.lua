@@ -7,7 +7,10 @@ local report = require "loomta.cli.report"
 
 local account = {}
 
-local function say(text) io.stderr:write("loomta-upload: ", report.plain(text), "\n") end
+local say = report.say
+
+--- Does the environment have a key, which goes before the file's?
+local function environment_has_key() return (os.getenv "LOOMTA_API_KEY" or "") ~= "" end
 
 --- Says what failed. The exit status is that of uploads.
 local function fail(err)
@@ -37,7 +40,7 @@ local function login()
   }
   if not done then return fail(err) end
   say("logged in; the key is in " .. done.path)
-  if (os.getenv "LOOMTA_API_KEY" or "") ~= "" then say "LOOMTA_API_KEY is set, and goes before it" end
+  if environment_has_key() then say "LOOMTA_API_KEY is set, and goes before it" end
   return 0
 end
 
@@ -45,19 +48,18 @@ local function logout()
   local path, err = config.forget()
   if err then return fail(err) end
   say(path and "removed " .. path or "there is no key to remove")
-  if (os.getenv "LOOMTA_API_KEY" or "") ~= "" then say "LOOMTA_API_KEY is still set" end
+  if environment_has_key() then say "LOOMTA_API_KEY is still set" end
   return 0
 end
 
 local function status()
   local err = account.keyProblem()
   if err then return fail(err) end
-  local from_environment = (os.getenv "LOOMTA_API_KEY" or "") ~= ""
   local list
   list, err = loomta.listPlatforms() -- the least that needs a key
   if not list then return fail(err) end
   print("server     " .. config.find(false).baseUrl.url)
-  print("key        " .. (from_environment and "LOOMTA_API_KEY" or config.credentialsPath()) .. ", accepted")
+  print("key        " .. (environment_has_key() and "LOOMTA_API_KEY" or config.credentialsPath()) .. ", accepted")
   for _, platform in ipairs(list.platforms) do
     if type(platform) == "table" then
       local state = platform.disabled and ", disabled" or platform.refreshNeeded and ", to be connected anew" or ""

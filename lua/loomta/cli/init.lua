@@ -18,8 +18,6 @@ local signal_numbers = { INT = 2, TERM = 15, HUP = 1 }
 
 local cli = {}
 
-local function say(text) io.stderr:write("loomta-upload: ", report.plain(text), "\n") end
-
 --- One named file, and no more: then the output is that of Loomta's own tool.
 local function is_single(given)
   return not given.json and not given.dry_run and #given.paths == 1 and not given.files_from and not given.watch
@@ -238,7 +236,7 @@ function cli.main(words)
   if account.commands[words[1]] then return account.run(words) end
   local given, problem = args.parse(words)
   if not given then
-    say(problem:gsub("%s*\n", "; ") .. "; try loomta-upload --help")
+    report.say(problem:gsub("%s*\n", "; ") .. "; try loomta-upload --help")
     return 2
   elseif given.version then
     print(args.version)
@@ -250,7 +248,7 @@ function cli.main(words)
   local mode = given.json and "json" or is_single(given) and "single" or "list"
   problem = unfit(given)
   if problem then
-    say(problem .. "; try loomta-upload --help")
+    report.say(problem .. "; try loomta-upload --help")
     return 2
   end
   local view = make_progress(given, mode)

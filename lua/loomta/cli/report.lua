@@ -69,6 +69,10 @@ local function before(a, b)
   return a < b
 end
 
+--- Says something about the run as a whole, on stderr.
+---@param text string
+function report.say(text) io.stderr:write("loomta-upload: ", report.plain(text), "\n") end
+
 --- A value as JSON, for people too: what matters stands first.
 local function encode(value) return json.render(value, { before = before, text = unicode.clean }) end
 
