@@ -337,6 +337,32 @@ describe("a reader of a job", function()
     assert.is_true(calls < 40, calls)
   end)
 
+  it("loses nothing when an attempt ends while it is asked", function()
+    local silent = assert(socket.bind("127.0.0.1", 0)) -- TLS never comes about
+    client:close()
+    client = loomta.new {
+      apiKey = box.key, baseUrl = ("https://127.0.0.1:%d"):format(select(2, silent:getsockname())),
+      connectTimeoutMs = 500, maxRetries = 1,
+    }
+    local job
+    local calls = 0
+    job = upload {
+      fileName = "late.mp4",
+      reader = function()
+        calls = calls + 1
+        if calls == 1 then return "" end
+        eventually(function() return job.exchange.core:look() ~= "running" end)
+        return bytes
+      end,
+    }
+    eventually(function() return job:done() end)
+    silent:close()
+    local _, err = job:wait()
+    assert.equal("timeout", err.code)
+    assert.equal(2, err.attempts)
+    assert.equal(2, calls) -- the second attempt had the piece for which the first one had asked
+  end)
+
   it("fails with its own words", function()
     local calls = 0
     local job = upload {
@@ -379,7 +405,7 @@ describe("canceling", function()
     running:cancel()
     assert.equal("canceled", select(2, running:wait()).code)
 
-    box:fault { status = 429, retryAfter = "60" }
+    box:fault { status = 429, retryAfter = "60", times = 0 } -- the server may not have seen yet that the first one is gone
     local refused
     local waiting = upload { onRetry = function() refused = true end }
     eventually(function()
@@ -387,6 +413,7 @@ describe("canceling", function()
       return refused
     end)
     waiting:cancel()
+    box:clearFaults()
     local _, err = waiting:wait()
     assert.equal("canceled", err.code)
     assert.is_false(err.possiblyStored)

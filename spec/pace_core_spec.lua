@@ -379,10 +379,11 @@ describe("a mailbox with a pace", function()
         local at, before, empty = 1, core.now(), 0
         local job = upload(core.openChunks(size or nil))
         eventually(function()
-          if job:hungry() and empty < 20 then
+          local _, _, hungry = job:attend()
+          if hungry and empty < 20 then
             empty = empty + 1 -- nothing yet
             job:feed ""
-          elseif job:hungry() then
+          elseif hungry then
             job:feed(at <= #bytes and bytes:sub(at, at + piece - 1) or nil)
             at = at + piece
           end

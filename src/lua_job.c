@@ -69,13 +69,6 @@ static int attend(lua_State *L)
     return 4;
 }
 
-/* job:hungry() → would feed be welcome? */
-static int hungry(lua_State *L)
-{
-    lua_pushboolean(L, loomta_job_look(check_job(L)).hungry);
-    return 1;
-}
-
 /* job:progress() → bytes of the source that the network took in this attempt, its size | nil */
 static int progress(lua_State *L)
 {
@@ -88,8 +81,8 @@ static int progress(lua_State *L)
     return 2;
 }
 
-/* job:feed(chunk | nil): only when hungry. "" is none yet: it will be hungry anew; nil says that there are no more. The
- * chunk is borrowed, not copied. */
+/* job:feed(chunk | nil) → was it taken? Not when the attempt has ended meanwhile: the next one will be hungry for it. "" is
+ * none yet: it will be hungry anew; nil says that there are no more. The chunk is borrowed, not copied. */
 static int feed(lua_State *L)
 {
     struct loomta_job *job = check_job(L);
@@ -99,15 +92,17 @@ static int feed(lua_State *L)
     lua_settop(L, 2);
     loomta_get_anchor(L, 1);
     lua_pushvalue(L, 2);
-    /* The chunk before this one is not read any more: the job is hungry, or this one is refused. */
-    luaL_argcheck(L, loomta_job_look(job).hungry, 1, "the job wants no chunk");
-    lua_rawseti(L, -2, ANCHOR_CHUNK);
-    loomta_source_feed(&job->transfer.body.source, chunk, length);
-    if (job->mailbox)
+    bool taken = loomta_job_look(job).hungry;
+    if (taken) {
+        lua_rawseti(L, -2, ANCHOR_CHUNK); /* the chunk before this one is not read any more */
+        taken = loomta_source_feed(&job->transfer.body.source, chunk, length);
+    }
+    if (taken && job->mailbox)
         loomta_worker_ask(job, LOOMTA_ASK_RESUME);
-    else if (job->engine)
+    else if (taken && job->engine)
         loomta_engine_resume(job->engine, job);
-    return 0;
+    lua_pushboolean(L, taken);
+    return 1;
 }
 
 static void cancel_job(struct loomta_job *job)
@@ -203,9 +198,9 @@ static int close_job(lua_State *L)
 void loomta_lua_job_register(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"look", look},     {"attend", attend},  {"hungry", hungry}, {"progress", progress},
-        {"recall", recall}, {"feed", feed},      {"cancel", cancel}, {"result", result},
-        {"id", id},         {"ringOn", ring_on}, {"await", await},   {NULL, NULL},
+        {"look", look},      {"attend", attend}, {"progress", progress}, {"recall", recall},
+        {"feed", feed},      {"cancel", cancel}, {"result", result},     {"id", id},
+        {"ringOn", ring_on}, {"await", await},   {NULL, NULL},
     };
 
     loomta_bind_type(L, type_name, methods, close_job);

@@ -239,14 +239,16 @@ local function report_retry(exchange, attempt)
   exchange.settings.onRetry(err, attempt, result.retryInMs)
 end
 
+--- The reader may have canceled or closed what it feeds, and an attempt may end beside it: the next one gets its piece.
 local function feed(exchange)
-  local piece, err = exchange.source.next()
-  if err then
-    exchange.failed = err
-    if not exchange.closed then exchange.core:cancel() end
+  if not exchange.asked then
+    local piece, err = exchange.source.next()
+    exchange.asked, exchange.piece, exchange.failed = true, piece, err
+    if err and not exchange.closed then exchange.core:cancel() end
   end
-  -- Still hungry? The reader may have canceled or closed what it feeds.
-  if not exchange.failed and not exchange.closed and exchange.core:hungry() then exchange.core:feed(piece) end
+  if not exchange.failed and not exchange.closed and exchange.core:feed(exchange.piece) then
+    exchange.asked, exchange.piece = false, nil
+  end
 end
 
 --- Does what the request on its way needs of its owner, once.
@@ -406,7 +408,10 @@ function Job:fd()
     elseif bell then
       local rings
       rings, why = self.exchange.core:ringOn(bell)
-      bell = rings and bell
+      if not rings then
+        bell:close()
+        bell = nil
+      end
     end
     if not bell then return nil, errors.outOfResources(why) end
     self.bell = bell
