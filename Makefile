@@ -61,7 +61,7 @@ CLI_FILES := $(wildcard lua/loomta/cli/*.lua)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: help all sandbox install test specs jobs nginx-core bench bench-jobs demo examples lint format sanitize memcheck matrix gc-stress faults soak bulk coverage threads helgrind fuzz torture rock interop clean
+.PHONY: help all sandbox install test specs jobs nginx-core bench bench-jobs bench-instructions demo examples lint format sanitize memcheck matrix gc-stress faults soak bulk coverage threads helgrind fuzz torture rock interop clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -138,6 +138,9 @@ bench: all nginx-core build/bench/sink build/bench/probe build/bench/limit build
 
 bench-jobs: all nginx-core build/bench/sink build/bench/probe  ## what jobs cost; BENCH_FLAGS=--json, or names of parts
 	@$(RUN_ENV) $(LUA) bench/jobs.lua $(BENCH_FLAGS)
+
+bench-instructions: all build/bench/sink  ## counts the instructions of a small upload against bench/budget.txt
+	@$(RUN_ENV) $(LUA) bench/instructions.lua $(BENCH_FLAGS)
 
 examples: all nginx-core sandbox  ## run every example against the sandbox
 	@$(RUN_ENV) scripts/examples

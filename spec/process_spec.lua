@@ -39,6 +39,20 @@ describe("after fork() #plain", function()
     pair.remove()
   end)
 
+  it("parent and child give no two uploads the same token", function()
+    local output = lua.run [[
+      local core, process = require "loomta.core", require "spec.process"
+      core.token() -- some more random bytes are at hand now
+      local child = process.fork()
+      io.write(core.token(), "\n")
+      if child == 0 then os.exit(0, true) end
+      process.wait(child)
+    ]]
+    local one, other = output:match "^(%w+)\n(%w+)\n$"
+    assert.truthy(one, output)
+    assert.not_equal(one, other)
+  end)
+
   it("a child that leaves does not disturb its parent's upload", function()
     local pair = tls.make()
     local box = sandbox.start { tls = { cert = pair.cert, key = pair.key } }

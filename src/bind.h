@@ -60,7 +60,9 @@ struct loomta_job **loomta_lua_new_job(lua_State *L);
 /* lua_outcome.c: as job:result() gives it. */
 void loomta_lua_push_outcome(lua_State *L, const struct loomta_outcome *outcome);
 
-/* lua_media.c: core.recognise(bytes), core.mediaTypes(). */
+/* lua_media.c: core.recognise(bytes), core.mediaTypes(); the table that both give for one type, nil for NULL. */
+struct loomta_media;
+void loomta_lua_push_media(lua_State *L, const struct loomta_media *media);
 int loomta_lua_recognise(lua_State *L);
 int loomta_lua_media_types(lua_State *L);
 

@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "lane.h"
 #include "mailbox.h"
+#include "process.h"
 #include "sigpipe.h"
 #include "sockets.h"
 #include "timers.h"
@@ -14,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* What all transfers together may read ahead of the network: with more it falls out of the processor's cache. */
 static const int64_t buffer_bytes = 8 * 1024 * 1024;
@@ -23,7 +23,7 @@ static const int64_t buffer_bytes = 8 * 1024 * 1024;
 enum { HUNGRY_AGAIN_US = 10 * 1000 };
 
 struct loomta_engine {
-    pid_t process;
+    unsigned process;
     CURLM *multi;
     struct loomta_sockets sockets;
     struct loomta_job *jobs;  /* running and waiting ones, a reference on each; those queued are in their lanes */
@@ -40,7 +40,7 @@ struct loomta_engine *loomta_engine_new(void)
 
     if (!loomta_transfer_global_init() || !(engine = calloc(1, sizeof *engine)))
         return NULL;
-    engine->process = getpid();
+    engine->process = loomta_process_generation();
     engine->multi = curl_multi_init();
     if (!engine->multi) {
         free(engine);
@@ -51,7 +51,7 @@ struct loomta_engine *loomta_engine_new(void)
 
 bool loomta_engine_is_ours(const struct loomta_engine *engine)
 {
-    return engine->process == getpid();
+    return engine->process == loomta_process_generation();
 }
 
 static bool ignores_expect(const struct loomta_engine *engine, const struct loomta_job *job)

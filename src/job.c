@@ -5,11 +5,11 @@
 #include "clock.h"
 #include "lane.h"
 #include "mailbox.h"
+#include "process.h"
 #include "random.h"
 #include "waiters.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 /* Below this a wasted body costs less than the round trip that asks first. */
 static const int64_t expect_from_bytes = 8 * 1024 * 1024;
@@ -31,7 +31,7 @@ struct loomta_job *loomta_job_new(const struct loomta_request *request, struct l
         return NULL;
     }
     atomic_init(&job->references, 1);
-    job->process = getpid();
+    job->process = loomta_process_generation();
     job->transfer.safe = loomta_request_is_safe(request);
     job->id = atomic_fetch_add(&last_id, 1) + 1;
     job->waiter_fd = -1;
@@ -312,7 +312,7 @@ bool loomta_job_has_news(struct loomta_job *job, int64_t now_us)
 
 bool loomta_job_is_foreign(const struct loomta_job *job)
 {
-    return job->mailbox && job->process != getpid();
+    return job->mailbox && job->process != loomta_process_generation();
 }
 
 static struct loomta_job_view view_of(struct loomta_job *job, bool attending)

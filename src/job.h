@@ -17,7 +17,6 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 struct loomta_mailbox;
 
@@ -39,7 +38,7 @@ enum loomta_job_ask {
 
 struct loomta_job {
     atomic_int references;
-    pid_t process;                  /* that made it */
+    unsigned process;               /* that made it */
     uint64_t id;                    /* never given twice in a process */
     struct loomta_mailbox *mailbox; /* where its owner hears of it; a reference. NULL: the owner steps the engine */
 

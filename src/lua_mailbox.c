@@ -1,11 +1,11 @@
 /* core.mailbox: the worker's side door for a client, as a Lua object.
  * SPDX-License-Identifier: MIT */
 #include "bind.h"
+#include "process.h"
 #include "worker.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <unistd.h>
 
 static const char type_name[] = "loomta.mailbox";
 
@@ -22,7 +22,7 @@ static struct loomta_mailbox *check_mailbox(lua_State *L)
 
 static bool is_foreign(const struct loomta_mailbox *mailbox)
 {
-    return mailbox->process != getpid();
+    return mailbox->process != loomta_process_generation();
 }
 
 /* mailbox(limit, [bytes a second]) → mailbox | nil, why the system refuses a thread or a descriptor. Starts the worker if there

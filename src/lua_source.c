@@ -112,16 +112,16 @@ int loomta_lua_open_chunks(lua_State *L)
     return 1;
 }
 
-/* source:head() → the first bytes, as many as recognition looks at | nil, code, why */
-static int head(lua_State *L)
+/* source:recognise() → what core.recognise says of its first bytes | nil, code, why they cannot be read */
+static int recognise(lua_State *L)
 {
     struct loomta_source *source = loomta_lua_check_source(L, 1);
-    char bytes[LOOMTA_MEDIA_HEAD];
+    unsigned char bytes[LOOMTA_MEDIA_HEAD];
     ssize_t got = loomta_source_peek(source, bytes, sizeof bytes);
 
     if (got < 0)
         return push_open_error(L, source);
-    lua_pushlstring(L, bytes, (size_t)got);
+    loomta_lua_push_media(L, loomta_media_recognise(bytes, (size_t)got));
     return 1;
 }
 
@@ -140,7 +140,7 @@ static int close_source(lua_State *L)
 
 void loomta_lua_source_register(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"head", head}, {"size", size}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"recognise", recognise}, {"size", size}, {NULL, NULL}};
 
     loomta_bind_type(L, type_name, methods, close_source);
 }

@@ -4,10 +4,10 @@
 
 #include "clock.h"
 #include "job.h"
+#include "process.h"
 
 #include <poll.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 struct loomta_mailbox *loomta_mailbox_new(int limit)
 {
@@ -20,7 +20,7 @@ struct loomta_mailbox *loomta_mailbox_new(int limit)
         return NULL;
     }
     atomic_init(&mailbox->references, 1);
-    mailbox->process = getpid();
+    mailbox->process = loomta_process_generation();
     mailbox->lane.limit = limit;
     pthread_mutex_init(&mailbox->lock, NULL);
     return mailbox;

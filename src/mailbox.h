@@ -9,14 +9,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <sys/types.h>
 
 struct loomta_job;
 struct loomta_worker;
 
 struct loomta_mailbox {
     atomic_int references;
-    pid_t process;            /* that made it */
+    unsigned process;         /* that made it */
     struct loomta_lane lane;  /* the worker's thread alone */
     struct loomta_bell bell;  /* the owner's to wait on */
     pthread_mutex_t lock;     /* guards what follows */

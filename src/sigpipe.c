@@ -24,8 +24,9 @@ void loomta_sigpipe_block(struct loomta_sigpipe *guard)
     sigset_t set;
 
     only_sigpipe(&set);
-    guard->was_pending = is_pending();
     pthread_sigmask(SIG_BLOCK, &set, &guard->before);
+    /* One that was not blocked is not pending either. */
+    guard->was_pending = sigismember(&guard->before, SIGPIPE) == 1 && is_pending();
 }
 
 void loomta_sigpipe_restore(const struct loomta_sigpipe *guard)

@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "engine.h"
+#include "process.h"
 #include "waiters.h"
 
 #include <errno.h>
@@ -11,7 +12,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 /* With nothing to do it sleeps this long; whoever wants something wakes it. */
 enum { SLEEP_MS = 60 * 1000 };
@@ -279,7 +279,7 @@ int loomta_worker_join(struct loomta_mailbox *mailbox)
 
 void loomta_worker_leave(struct loomta_mailbox *mailbox)
 {
-    if (mailbox->process != getpid())
+    if (mailbox->process != loomta_process_generation())
         return;
     pthread_mutex_lock(&process.lock);
     struct loomta_worker *worker = mailbox->worker;
@@ -298,7 +298,7 @@ void loomta_worker_leave(struct loomta_mailbox *mailbox)
 
 void loomta_worker_ask(struct loomta_job *job, unsigned what)
 {
-    if (job->process != getpid())
+    if (job->process != loomta_process_generation())
         return;
     pthread_mutex_lock(&process.lock);
     struct loomta_worker *worker = job->mailbox->worker;
@@ -322,7 +322,7 @@ int loomta_worker_await(struct loomta_job *job)
 {
     int fd = -1;
 
-    if (job->process != getpid())
+    if (job->process != loomta_process_generation())
         return -1;
     pthread_mutex_lock(&process.lock);
     struct loomta_worker *worker = job->mailbox->worker;

@@ -135,10 +135,10 @@ function Client:begin(name, given, into, purpose, more)
   if self.closed then error("the client is closed", 4) end
   local settings, fields, operation = self:prepare(operations[name], given, purpose)
   if not settings then return nil, fields end
-  for setting, value in pairs(more or {}) do settings[setting] = value end
-  local started, err = job.start {
-    client = self, inbox = into, operation = operation, given = given, fields = fields, settings = settings,
-  }
+  if more then
+    for setting, value in pairs(more) do settings[setting] = value end
+  end
+  local started, err = job.start(self, into, operation, given, fields, settings)
   if started then self.live[started] = true end
   return started, err
 end
@@ -153,11 +153,8 @@ function Client:perform(name, given)
   if in_nginx then err = nginx.refusal() end
   if not err then started, err = self:begin(name, given, in_nginx and self.inbox or nil) end
   if not started then return nil, err, response.nothingSent() end
-  if in_nginx then
-    self.inbox:tidy()
-  else
-    started:run()
-  end
+  if not in_nginx then return started:run() end
+  self.inbox:tidy()
   return started:wait()
 end
 

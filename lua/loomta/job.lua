@@ -9,6 +9,7 @@ local operations = require "loomta.operations"
 local reconcile = require "loomta.reconcile"
 local request = require "loomta.request"
 local response = require "loomta.response"
+local source_of = require "loomta.source"
 
 -- The flow is ours from end to end: nginx's own coroutines are for what waits in nginx, and not to be had in every phase.
 local create, resume = coroutine._create or coroutine.create, coroutine._resume or coroutine.resume
@@ -45,7 +46,8 @@ local slice_ms = 250 -- how long a step may keep the thread from Lua's hooks (Ct
 ---@field private exchange loomta.Exchange? the request that is on its way
 ---@field private flow thread? what goes on when it has ended, where the operation needs more than one
 ---@field private outcome table? { value, err, info }
----@field private busy table? the coroutine and the nginx request in which a callback is running; weak
+---@field private turn table? the coroutine and the nginx request in which its callbacks were run last; weak
+---@field private busy table? that, while they are running
 ---@field private failure table? { err, info } of the request that made the flow necessary
 ---@field private missed boolean? it had news while a callback was running
 ---@field private canceled boolean?
@@ -94,13 +96,27 @@ local function begin(self, operation, fields, settings)
 end
 
 --- Starts the call: its first request is on its way when this returns.
----@param call table client, inbox, operation, given, fields and settings: see the class
+---@param client loomta.Client
+---@param inbox loomta.Inbox?
+---@param operation loomta.Operation
+---@param given table what the caller gave
+---@param fields table checked
+---@param settings table of this call
 ---@return loomta.Job?
 ---@return loomta.Error? err when the request was refused here
-function job.start(call)
-  local self = setmetatable(call, Job)
+function job.start(client, inbox, operation, given, fields, settings)
+  local self = setmetatable({
+    client = client,
+    inbox = inbox,
+    operation = operation,
+    given = given,
+    fields = fields,
+    settings = settings,
+    began = os.time(),
+    beganMs = core.now(),
+    runner = nil, exchange = nil, outcome = nil, onDone = nil, turn = nil, busy = nil, -- room for what most calls need
+  }, Job)
   local err
-  self.began, self.beganMs = os.time(), core.now()
   if self.operation.steps then
     self.flow = create(self.operation.steps)
     local ok, value
@@ -216,7 +232,7 @@ local function conclude(self, exchange)
   elseif err and err.code == "canceled" then
     err.cause = self.reason
   elseif err and exchange.source and exchange.source.path then
-    name_file(err, exchange.source.name)
+    name_file(err, source_of.nameOf(exchange.source))
   end
   return go_on(self, value, err, info, result.unknown)
 end
@@ -287,7 +303,9 @@ function Job:advance()
     end
     self:cancel()
   end
-  self.busy = setmetatable({ coroutine.running() or true, nginx.request() }, weak)
+  local turn = self.turn or setmetatable({}, weak)
+  turn[1], turn[2] = coroutine.running() or true, nginx.request()
+  self.turn, self.busy = turn, turn
   local ok, err = pcall(attend, self)
   self.busy = nil
   if self.missed then -- while a callback slept, others were told what this one has not seen
@@ -302,6 +320,7 @@ end
 
 --- Waits on the caller's own thread, moving on its own engine.
 ---@private
+---@return any value, loomta.Error? err, loomta.Info info
 function Job:run()
   repeat
     local raised = self:advance()
@@ -312,6 +331,7 @@ function Job:run()
     -- A callback that closed the client has ended the job, and there is no engine any more.
     if not (self.outcome or self.client.closed) then self.runner:step(slice_ms) end
   until self.outcome
+  return self.outcome[1], self.outcome[2], self.outcome[3]
 end
 
 local function still_running(self, timeout_ms)

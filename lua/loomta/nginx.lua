@@ -16,14 +16,14 @@ local can_yield = {
 local forever_ms = 2 ^ 31 - 1 -- the longest that a cosocket waits
 local poll_s = 0.01 -- where there is no private socket: how often to look
 
+local ngx = rawget(_G, "ngx") -- there before any Lua code runs in nginx
+local get_phase = type(ngx) == "table" and ngx.get_phase or nil
+
 local nginx = {}
 
 --- The phase that the calling code runs in; nil outside nginx.
 ---@return string?
-function nginx.phase()
-  local ngx = rawget(_G, "ngx")
-  return type(ngx) == "table" and ngx.get_phase and ngx.get_phase() or nil
-end
+function nginx.phase() return get_phase and get_phase() end
 
 --- What tells the request that the calling code runs in from others; nil where there is none.
 ---@return table?

@@ -9,6 +9,7 @@ local posts = require "loomta.posts"
 ---@field path string below the base URL; {id} is the field of that name
 ---@field fields table<string, loomta.Field> what the caller may give
 ---@field body "form"|"fields"|"json"|nil a form with a file part; a JSON object of the fields; what the field `json` is
+---@field parts string[]? the fields that go into the form, in this order
 ---@field query string[]? the fields that go into the query, in this order; or the field `query`, which is one
 ---@field keyless boolean? no key is sent
 ---@field answers fun(value: any): boolean, string? is this what the operation answers when it went well, and if not, why
@@ -20,10 +21,10 @@ local posts = require "loomta.posts"
 local function has(kind, ...)
   local names = { ... }
   return function(value)
-    for _, name in ipairs(names) do
+    for i = 1, #names do
       local item
-      if type(value) == "table" then item = value[name] end
-      if type(item) ~= kind or item == "" then return false, "it has no " .. name end
+      if type(value) == "table" then item = value[names[i]] end
+      if type(item) ~= kind or item == "" then return false, "it has no " .. names[i] end
     end
     return true
   end
@@ -135,11 +136,12 @@ local operations = {
       data = { type = "bytes", place = "local" },
       reader = { type = "callback", place = "local" },
       size = { type = "count", place = "local" },
-      fileName = { type = "fileName", part = 1 },
-      mimeType = { type = "mimeType", part = 2 },
-      mediaType = { type = "mediaType", part = 3 },
-      folderId = { type = "folderId", part = 4 },
+      fileName = { type = "fileName" },
+      mimeType = { type = "mimeType" },
+      mediaType = { type = "mediaType" },
+      folderId = { type = "folderId" },
     },
+    parts = { "fileName", "mimeType", "mediaType", "folderId" },
     answers = has("string", "id"),
   },
 

@@ -135,7 +135,12 @@ end
 ---@return table? settings the checked options
 ---@return loomta.Error|table fields the checked fields; the error when settings is nil
 function options.check(given, fields, purpose)
-  local settings, values = {}, {}
+  -- Room for what a request adds to them: a table that grows one by one is made anew at each doubling.
+  local settings = {
+    method = nil, url = nil, userAgent = nil, path = nil, urgent = nil, wantsProgress = nil,
+    fileName = nil, fields = nil, mimeType = nil,
+  }
+  local values = {}
   for name, value in pairs(given) do
     local field = fields and fields[name]
     local rule = field or declared[name]

@@ -2,6 +2,7 @@
 -- SPDX-License-Identifier: MIT
 local core = require "loomta.core"
 local errors = require "loomta.errors"
+local name_of = require("loomta.source").nameOf
 local types = require "loomta.types"
 
 local by_extension = { jpeg = "image/jpeg", m4v = "video/mp4", qt = "video/quicktime" }
@@ -31,14 +32,20 @@ function preflight.defaultName(mime_type)
   return "upload." .. (extensions[mime_type] or "bin")
 end
 
+--- A reader's first piece has left its source already.
+local function recognise(source)
+  if source.head then return core.recognise(source.head) end
+  return source.handle:recognise()
+end
+
 --- Looks at a source's first bytes.
 ---@param source loomta.Source
 ---@param fields table the checked fields: fileName, mimeType and mediaType speak here
 ---@return string? mime_type
 ---@return loomta.Error?
 function preflight.check(source, fields)
-  if source.head == "" and not source.partial then
-    return nil, errors.input("invalid_media_file", source.name .. " is empty", source.field)
+  if source.handle:size() == 0 then
+    return nil, errors.input("invalid_media_file", name_of(source) .. " is empty", source.field)
   end
 
   if fields.mimeType and not types.acceptedTypes[fields.mimeType] then
@@ -46,23 +53,25 @@ function preflight.check(source, fields)
     return nil, errors.input("invalid_request", message, "mimeType")
   end
 
-  local media = core.recognise(source.head)
+  local media, code, why = recognise(source)
+  if code then return nil, errors.input(code, ("cannot read %s: %s"):format(name_of(source), why)) end
   if media and not media.accepted then
-    local message = ("%s is a %s (%s); %s"):format(source.name, media.name, media.mimeType, accepted_list)
+    local message = ("%s is a %s (%s); %s"):format(name_of(source), media.name, media.mimeType, accepted_list)
     return nil, errors.input("unsupported_media_type", message, source.field)
   end
   if media and fields.mimeType and fields.mimeType ~= media.mimeType then
-    local message = ("'mimeType' says %s, but %s is a %s (%s)"):format(fields.mimeType, source.name, media.name, media.mimeType)
+    local message = "'mimeType' says %s, but %s is a %s (%s)"
+    message = message:format(fields.mimeType, name_of(source), media.name, media.mimeType)
     return nil, errors.input("invalid_request", message, "mimeType")
   end
 
   local mime_type = fields.mimeType or (media and media.mimeType) or preflight.typeOfName(fields.fileName or source.path)
   if not mime_type then
-    local message = ("%s is of no known type; %s (give 'mimeType' if it is one of them)"):format(source.name, accepted_list)
+    local message = ("%s is of no known type; %s (give 'mimeType' if it is one of them)"):format(name_of(source), accepted_list)
     return nil, errors.input("unsupported_media_type", message, source.field)
   end
   if fields.mediaType and fields.mediaType ~= types.acceptedTypes[mime_type] then
-    local message = ("'mediaType' says %s, but %s is %s"):format(fields.mediaType, source.name, mime_type)
+    local message = ("'mediaType' says %s, but %s is %s"):format(fields.mediaType, name_of(source), mime_type)
     return nil, errors.input("invalid_request", message, "mediaType")
   end
   return mime_type

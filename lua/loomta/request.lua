@@ -60,11 +60,10 @@ end
 
 local function form_parts(operation, fields, file_name)
   local parts = {}
-  for name, field in pairs(operation.fields) do
+  for _, name in ipairs(operation.parts) do
     local value = fields[name]
-    if field.part and value then parts[#parts + 1] = { name, name == "fileName" and file_name or value, field.part } end
+    if value then parts[#parts + 1] = { name, name == "fileName" and file_name or value } end
   end
-  table.sort(parts, function(a, b) return a[3] < b[3] end)
   return parts
 end
 
@@ -78,14 +77,16 @@ function request.multipart(operation, fields, spec)
   local source, err = source_of.open(fields)
   if not source then return nil, err end
 
-  local name = fields.fileName or (source.path and source.path:match "[^/]+$")
-  local mime_type = fields.mimeType or preflight.typeOfName(name)
+  local name = fields.fileName or source.path and (source.path:match "^.*/(.+)$" or source.path)
+  local mime_type
   if spec.preflight then
     mime_type, err = preflight.check(source, fields)
     if not mime_type then
       source.handle:close()
       return nil, err
     end
+  else
+    mime_type = fields.mimeType or preflight.typeOfName(name)
   end
   source.head = nil -- seen; a queued job need not hold it
   name = name or preflight.defaultName(mime_type)

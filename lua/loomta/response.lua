@@ -17,11 +17,6 @@ local json = require "loomta.json"
 ---@field httpVersion string?
 ---@field requestId string? the server's X-Request-Id
 
-local info_fields = {
-  "status", "attempts", "bytesSent", "totalBytes", "durationMs", "connectMs", "tlsMs", "firstByteMs", "reusedConnection",
-  "httpVersion", "requestId",
-}
-
 local response = {}
 
 --- Stars the key out of whatever a server may have echoed it in.
@@ -37,10 +32,19 @@ local function blotted(value, key)
 end
 
 local function info_of(result, key)
-  local info = {}
-  for _, name in ipairs(info_fields) do info[name] = result[name] end
-  info.requestId = blotted(info.requestId, key)
-  return info
+  return {
+    status = result.status,
+    attempts = result.attempts,
+    bytesSent = result.bytesSent,
+    totalBytes = result.totalBytes,
+    durationMs = result.durationMs,
+    connectMs = result.connectMs,
+    tlsMs = result.tlsMs,
+    firstByteMs = result.firstByteMs,
+    reusedConnection = result.reusedConnection,
+    httpVersion = result.httpVersion,
+    requestId = blotted(result.requestId, key),
+  }
 end
 
 --- The `info` of a call that never reached the network.

@@ -8,11 +8,10 @@ local piece_size = 64 * 1024 -- small chunks are joined up to this
 
 ---@class loomta.Source
 ---@field handle userdata the C source
----@field head string? its first bytes, until they have been looked at
----@field partial boolean? a reader had no more than that yet
+---@field head string? the first bytes of a reader, until they have been looked at
 ---@field field "file"|"data"|"reader" how it was given
----@field name string for messages: the path, or what kind of source it is
----@field path string? when it is a file that was opened by its name
+---@field name string? for messages: what kind of source it is
+---@field path string? when it is a file that was opened by its name: there is no `name` then
 ---@field next (fun(): string?, loomta.Error?)? a reader's next piece: "" is none yet, nil the end or a failure
 
 local source = {}
@@ -23,23 +22,21 @@ local function failed(code, message, cause)
   return nil, err
 end
 
+--- What to call it in a message.
+---@param opened loomta.Source
+---@return string
+function source.nameOf(opened) return opened.name or ("'%s'"):format(opened.path) end
+
 local function open_file(file)
   local path = type(file) == "string" and file or nil
-  local name = path and ("'%s'"):format(path) or "the file handle"
   local handle, code, why = core.openFile(file)
-  if not handle then return failed(code, ("cannot upload %s: %s"):format(name, why)) end
-  local head
-  head, code, why = handle:head()
-  if not head then
-    handle:close()
-    return failed(code, ("cannot read %s: %s"):format(name, why))
-  end
-  return { handle = handle, head = head, field = "file", name = name, path = path }
+  local opened = { handle = handle, field = "file", name = not path and "the file handle" or nil, path = path }
+  if not handle then return failed(code, ("cannot upload %s: %s"):format(source.nameOf(opened), why)) end
+  return opened
 end
 
 local function open_data(data)
-  local handle = core.openMemory(data)
-  return { handle = handle, head = handle:head(), field = "data", name = "the data" }
+  return { handle = core.openMemory(data), field = "data", name = "the data" }
 end
 
 --- Wraps a reader, so that it is never called again once it has ended.
@@ -80,14 +77,13 @@ local function open_reader(reader, size)
     if size and size ~= #head then
       return failed("file_read_failed", ("the reader gave %d bytes, but 'size' says %.0f"):format(#head, size))
     end
-    return { handle = core.openMemory(head), head = head, field = "reader", name = "the reader's data" }
+    return { handle = core.openMemory(head), field = "reader", name = "the reader's data" }
   end
 
   local first = head
   return {
     handle = core.openChunks(size),
     head = head,
-    partial = #head < head_size,
     field = "reader",
     name = "the reader's data",
     next = function()
@@ -104,19 +100,20 @@ end
 ---@return loomta.Source?
 ---@return loomta.Error?
 function source.open(fields)
-  local given = {}
-  for _, name in ipairs { "file", "data", "reader" } do
-    if fields[name] ~= nil then given[#given + 1] = name end
-  end
-  if #given == 0 then return failed("invalid_media_file", "nothing to upload: give one of 'file', 'data' and 'reader'") end
-  if #given > 1 then
+  local file, data, reader = fields.file, fields.data, fields.reader
+  if file and (data or reader) or data and reader then
+    local given = {}
+    for _, name in ipairs { "file", "data", "reader" } do
+      if fields[name] then given[#given + 1] = name end
+    end
     return failed("invalid_option", ("give only one source, not '%s'"):format(table.concat(given, "' and '")))
   end
-  if fields.size and not fields.reader then return failed("invalid_option", "'size' goes with 'reader' only") end
+  if fields.size and not reader then return failed("invalid_option", "'size' goes with 'reader' only") end
 
-  if fields.file then return open_file(fields.file) end
-  if fields.data then return open_data(fields.data) end
-  return open_reader(fields.reader, fields.size)
+  if file then return open_file(file) end
+  if data then return open_data(data) end
+  if reader then return open_reader(reader, fields.size) end
+  return failed("invalid_media_file", "nothing to upload: give one of 'file', 'data' and 'reader'")
 end
 
 return source

@@ -26,7 +26,6 @@ local types = {
 ---@class loomta.Field
 ---@field type string
 ---@field required boolean?
----@field part integer? its place among a form's parts
 ---@field place "path"|"query"|"request"|"local"|nil where it goes: into the URL, or it is what the request is made of, or it is
 ---for us; else into the body
 
