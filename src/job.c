@@ -7,6 +7,7 @@
 #include "mailbox.h"
 #include "process.h"
 #include "random.h"
+#include "references.h"
 #include "waiters.h"
 
 #include <stdlib.h>
@@ -49,12 +50,12 @@ struct loomta_job *loomta_job_new(const struct loomta_request *request, struct l
 
 void loomta_job_hold(struct loomta_job *job)
 {
-    atomic_fetch_add(&job->references, 1);
+    loomta_references_hold(&job->references);
 }
 
 void loomta_job_release(struct loomta_job *job)
 {
-    if (!job || atomic_fetch_sub(&job->references, 1) != 1)
+    if (!job || !loomta_references_release(&job->references))
         return;
     loomta_transfer_close(&job->transfer);
     loomta_request_free(job->request);

@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "job.h"
 #include "process.h"
+#include "references.h"
 
 #include <poll.h>
 #include <stdlib.h>
@@ -33,12 +34,12 @@ void loomta_mailbox_share_pace(struct loomta_mailbox *mailbox, int64_t bytes_per
 
 void loomta_mailbox_hold(struct loomta_mailbox *mailbox)
 {
-    atomic_fetch_add(&mailbox->references, 1);
+    loomta_references_hold(&mailbox->references);
 }
 
 void loomta_mailbox_release(struct loomta_mailbox *mailbox)
 {
-    if (!mailbox || atomic_fetch_sub(&mailbox->references, 1) != 1)
+    if (!mailbox || !loomta_references_release(&mailbox->references))
         return;
     loomta_bell_close(&mailbox->bell);
     pthread_mutex_destroy(&mailbox->lock);
