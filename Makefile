@@ -61,7 +61,7 @@ CLI_FILES := $(wildcard lua/loomta/cli/*.lua)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: help all sandbox install test specs jobs nginx-core bench bench-jobs bench-instructions demo examples lint format sanitize memcheck matrix gc-stress faults soak bulk coverage threads helgrind fuzz torture rock interop clean
+.PHONY: help all sandbox install test specs jobs nginx-core bench bench-uploads bench-jobs bench-sweep bench-instructions demo examples lint format sanitize memcheck matrix gc-stress faults soak bulk coverage threads helgrind fuzz torture rock interop clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -133,11 +133,16 @@ build/bench/%: bench/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_GNU_SOURCE $(ALL_WARNINGS) $(CFLAGS) $< $(LDFLAGS) -pthread -lssl -lcrypto -o $@
 
-bench: all nginx-core build/bench/sink build/bench/probe build/bench/limit build/bench/measure  ## uploads against the limit and other programs; BENCH_FLAGS=--json
+bench: bench-uploads bench-jobs  ## how fast all of it is, in under ten minutes; BENCH_FLAGS=--json
+
+bench-uploads: all build/bench/sink build/bench/limit build/bench/measure  ## against the limit and other programs; BENCH_FLAGS=--json, or names of parts
 	@$(RUN_ENV) $(LUA) bench/uploads.lua $(BENCH_FLAGS)
 
 bench-jobs: all nginx-core build/bench/sink build/bench/probe  ## what jobs cost; BENCH_FLAGS=--json, or names of parts
 	@$(RUN_ENV) $(LUA) bench/jobs.lua $(BENCH_FLAGS)
+
+bench-sweep: all build/bench/sink build/bench/limit build/bench/measure  ## over sizes and concurrency; draws bench/*.svg
+	@$(RUN_ENV) $(LUA) bench/sweep.lua
 
 bench-instructions: all build/bench/sink  ## counts the instructions of a small upload against bench/budget.txt
 	@$(RUN_ENV) $(LUA) bench/instructions.lua $(BENCH_FLAGS)

@@ -830,14 +830,19 @@ describe("maxConnections", function()
 end)
 
 describe("a file that waits for its turn", function()
-  local folder, first
+  local folder, before
   before_each(function()
     folder = files.shell "mktemp -d"
     client:close()
     client = loomta.new { apiKey = box.key, baseUrl = box.url, maxConnections = 1 }
-    first = upload { maxBytesPerSec = 10000 }
+    before = { upload { maxBytesPerSec = 10000 }, upload {} } -- the next one to have its turn keeps its file open
   end)
   after_each(function() files.shell("rm -r " .. folder) end)
+
+  local function make_way()
+    before[2]:cancel()
+    before[1]:cancel()
+  end
 
   local function copy(name) return files.write(folder .. "/" .. name, files.read "spec/fixtures/clip.mp4") end
 
@@ -846,7 +851,7 @@ describe("a file that waits for its turn", function()
     local jobs = { upload { file = gone }, upload { file = other } }
     os.remove(gone)
     os.rename(copy "third.mp4", other)
-    first:cancel()
+    make_way()
     local _, err = jobs[1]:wait()
     assert.equal("file_read_failed", err.code)
     assert.equal("No such file or directory", err.cause)
@@ -858,6 +863,16 @@ describe("a file that waits for its turn", function()
     assert.equal(0, stored())
   end)
 
+  it("and has it next, is sent as it was", function()
+    before[2]:cancel()
+    assert.equal("canceled", select(2, before[2]:wait()).code)
+    local path = copy "next.mp4"
+    local job = upload { file = path }
+    os.remove(path)
+    make_way()
+    assert.equal("next.mp4", loomta.check(job:wait()).originalFileName)
+  end)
+
   it("is found from another folder, too", function()
     local lfs = require "lfs"
     local here = lfs.currentdir()
@@ -865,17 +880,17 @@ describe("a file that waits for its turn", function()
     lfs.chdir(folder)
     local job = upload { file = "here.mp4" }
     lfs.chdir(here)
-    first:cancel()
+    make_way()
     assert.equal("here.mp4", loomta.check(job:wait()).originalFileName, path)
   end)
 
   it("needs no descriptor", function()
     local path = copy "clip.mp4"
     local function descriptors() return select(2, files.shell "ls /proc/$PPID/fd":gsub("\n", "")) end
-    local before = descriptors()
+    local at_first = descriptors()
     for _ = 1, 100 do upload { file = path } end
-    assert.is_true(descriptors() - before < 10)
-    first:cancel()
+    assert.is_true(descriptors() - at_first < 10)
+    make_way()
     eventually(function() return client:poll(100) == 0 end)
     assert.equal(100, stored())
   end)
@@ -887,7 +902,7 @@ describe("a file that waits for its turn", function()
       upload { file = path, onDone = function(_, err) if err.code == "file_read_failed" then failed = failed + 1 end end }
     end
     os.remove(path)
-    first:cancel()
+    make_way()
     eventually(function() return client:poll(100) == 0 end)
     assert.equal(5000, failed)
   end)
