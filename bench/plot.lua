@@ -26,14 +26,15 @@ end
 ---name, { x, y, lowest y, highest y } each; `x` and `y`: where the axes have marks
 function plot.write(path, chart)
   local x, y = scale(chart.x, LEFT, WIDTH - RIGHT), scale(chart.y, HEIGHT - BOTTOM, TOP)
-  local out = {
-    ('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="13">'):format(WIDTH, HEIGHT),
-    '<rect width="100%" height="100%" fill="#ffffff"/>',
-    ('<text x="%d" y="28" font-size="15">%s</text>'):format(LEFT, chart.title),
-  }
+  local out = {}
   local function add(text, ...) out[#out + 1] = text:format(...) end
+  local head = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="13">'
+  add(head, WIDTH, HEIGHT)
+  add '<rect width="100%%" height="100%%" fill="#ffffff"/>'
+  add('<text x="%d" y="28" font-size="15">%s</text>', LEFT, chart.title)
   for i, mark in ipairs(chart.x) do
-    add('<text x="%s" y="%d" text-anchor="middle">%s</text>', number(x(mark)), HEIGHT - BOTTOM + 22, chart.x_text and chart.x_text[i] or mark)
+    local text = chart.x_text and chart.x_text[i] or mark
+    add('<text x="%s" y="%d" text-anchor="middle">%s</text>', number(x(mark)), HEIGHT - BOTTOM + 22, text)
   end
   for _, mark in ipairs(chart.y) do
     add('<path d="M%d %s H%d" stroke="#e0e0e0"/>', LEFT, number(y(mark)), WIDTH - RIGHT)
@@ -43,8 +44,9 @@ function plot.write(path, chart)
   for name, points in pairs(chart.curves) do
     local color, line = COLORS[name] or OTHER, {}
     for i, point in ipairs(points) do
-      line[i] = ("%s%s %s"):format(i == 1 and "M" or "L", number(x(point[1])), number(y(point[2])))
-      add('<path d="M%s %s V%s" stroke="%s" opacity="0.4"/>', number(x(point[1])), number(y(point[3])), number(y(point[4])), color)
+      local place = number(x(point[1]))
+      line[i] = ("%s%s %s"):format(i == 1 and "M" or "L", place, number(y(point[2])))
+      add('<path d="M%s %s V%s" stroke="%s" opacity="0.4"/>', place, number(y(point[3])), number(y(point[4])), color)
     end
     add('<path d="%s" fill="none" stroke="%s" stroke-width="2"/>', table.concat(line, " "), color)
     labels[#labels + 1] = { name = name, color = color, y = y(points[#points][2]) + 4 }

@@ -30,7 +30,8 @@ local function by_size()
   local works = {}
   for i, size in ipairs(sizes) do
     local count = math.max(1, math.min(2000, 500 * MB // size))
-    works[i] = { name = ("%d files of %d bytes"):format(count, size), size = size, count = count, at_once = 1, only = ONLY, rounds = 3, x = size }
+    local name = ("%d files of %d bytes"):format(count, size)
+    works[i] = { name = name, size = size, count = count, at_once = 1, only = ONLY, rounds = 3, x = size }
   end
   return curves(works, function(work, seconds) return work.size * work.count / seconds / MB end)
 end
@@ -38,9 +39,8 @@ end
 local function by_concurrency()
   local works = {}
   for i, many in ipairs(at_once) do
-    works[i] = {
-      name = ("200 files, %d at once"):format(many), size = 200 * KB, count = 200, at_once = many, delay = 50, only = ONLY, rounds = 1, x = many,
-    }
+    local name = ("200 files, %d at once"):format(many)
+    works[i] = { name = name, size = 200 * KB, count = 200, at_once = many, delay = 50, only = ONLY, rounds = 1, x = many }
   end
   return curves(works, function(_, seconds) return seconds end)
 end

@@ -16,23 +16,38 @@ local ROUNDS = 5
 
 local rows, sink = {}, nil
 
+local function small(name, more)
+  local work = { name = name, size = 200 * KB, count = 2000, at_once = 1 }
+  for field, value in pairs(more) do work[field] = value end
+  return work
+end
+
+local function far(name, more)
+  local work = small(name, { count = 200, delay = 50, rounds = 1 })
+  for field, value in pairs(more) do work[field] = value end
+  return work
+end
+
+local function through_nginx(version)
+  local more = { at_once = 16, tls = true, through = version, only = { ["curl -F"] = true }, rounds = 3 }
+  return far("the same to nginx with TLS, " .. version, more)
+end
+
 local contests = {
   big = {
     { name = "one file of 2 GiB, HTTP", size = 2 * GB, count = 1, at_once = 1 },
     { name = "one file of 2 GiB, HTTPS", size = 2 * GB, count = 1, at_once = 1, tls = true },
   },
   small = {
-    { name = "2,000 files of 200 KB one after the other, HTTP", size = 200 * KB, count = 2000, at_once = 1 },
-    { name = "2,000 files of 200 KB one after the other, HTTPS", size = 200 * KB, count = 2000, at_once = 1, tls = true },
-    { name = "2,000 files of 200 KB, 16 at once, HTTP", size = 200 * KB, count = 2000, at_once = 16 },
+    small("2,000 files of 200 KB one after the other, HTTP", {}),
+    small("2,000 files of 200 KB one after the other, HTTPS", { tls = true }),
+    small("2,000 files of 200 KB, 16 at once, HTTP", { at_once = 16 }),
   },
   far = {
-    { name = "200 files of 200 KB, answered after 50 ms, in sequence", size = 200 * KB, count = 200, at_once = 1, delay = 50, rounds = 1 },
-    { name = "200 files of 200 KB, answered after 50 ms, 16 at once", size = 200 * KB, count = 200, at_once = 16, delay = 50, rounds = 1 },
-    { name = "the same to nginx with TLS, HTTP/1.1", size = 200 * KB, count = 200, at_once = 16, delay = 50, tls = true, through = "HTTP/1.1",
-      only = { ["curl -F"] = true }, rounds = 3 },
-    { name = "the same to nginx with TLS, HTTP/2", size = 200 * KB, count = 200, at_once = 16, delay = 50, tls = true, through = "HTTP/2",
-      only = { ["curl -F"] = true }, rounds = 3 },
+    far("200 files of 200 KB, answered after 50 ms, in sequence", {}),
+    far("200 files of 200 KB, answered after 50 ms, 16 at once", { at_once = 16 }),
+    through_nginx "HTTP/1.1",
+    through_nginx "HTTP/2",
   },
 }
 
