@@ -4,12 +4,11 @@
 -- SPDX-License-Identifier: MIT
 local core = require "loomta.core"
 local errors = require "loomta.errors"
+local exchange_of = require "loomta.exchange"
 local nginx = require "loomta.nginx"
 local operations = require "loomta.operations"
 local reconcile = require "loomta.reconcile"
-local request = require "loomta.request"
 local response = require "loomta.response"
-local source_of = require "loomta.source"
 
 -- The flow is ours from end to end: nginx's own coroutines are for what waits in nginx, and not to be had in every phase.
 local create, resume = coroutine._create or coroutine.create, coroutine._resume or coroutine.resume
@@ -19,18 +18,6 @@ local unpack = table.unpack or unpack
 local callback = {} -- what a flow yields to have a function called
 
 local slice_ms = 250 -- how long a step may keep the thread from Lua's hooks (Ctrl-C)
-
---- One request on its way, with its attempts.
----@class loomta.Exchange
----@field core userdata the C job
----@field id integer what the mailbox calls it
----@field operation loomta.Operation
----@field settings table
----@field source loomta.Source?
----@field ended integer attempts whose end was reported
----@field reported integer? bytes that onProgress heard of
----@field failed loomta.Error? what ended its reader
----@field closed boolean? its result was taken
 
 ---@class loomta.Job
 ---@field private client loomta.Client
@@ -60,41 +47,6 @@ Job.__index = Job
 
 local job = {}
 
---- Opens the source and hands the request to the runner.
----@return loomta.Exchange?
----@return loomta.Error? err
-local function begin(self, operation, fields, settings)
-  local source, err
-  if operation.body == "form" then
-    source, err = request.multipart(operation, fields, settings)
-  elseif operation.body then
-    source, err = request.json(operation, fields, settings)
-  end
-  if err then return nil, err end
-  if self.inbox then
-    self.runner, err = self.inbox:open()
-  else
-    self.runner = self.client:ownEngine()
-  end
-  if not self.runner then
-    if source then source.handle:close() end
-    return nil, err
-  end
-  settings.path = source and source.path
-  -- What asks, and what goes on where a call has begun, does not wait for its turn behind uploads.
-  settings.urgent = self.flow ~= nil or operation.method == "GET"
-  settings.wantsProgress = settings.onProgress ~= nil
-  local request_job = self.runner:submit(source and source.handle, settings)
-  return {
-    core = request_job,
-    id = request_job:id(),
-    operation = operation,
-    settings = settings,
-    source = source,
-    ended = 0,
-  }
-end
-
 --- Starts the call: its first request is on its way when this returns.
 ---@param client loomta.Client
 ---@param inbox loomta.Inbox?
@@ -117,17 +69,31 @@ function job.start(client, inbox, operation, given, fields, settings)
     runner = nil, exchange = nil, outcome = nil, onDone = nil, turn = nil, busy = nil, -- room for what most calls need
   }, Job)
   local err
-  if self.operation.steps then
-    self.flow = create(self.operation.steps)
+  if operation.steps then
+    self.flow = create(operation.steps)
     local ok, value
     ok, value, err = resume(self.flow, self)
     if not ok then error(value, 0) end
   else
-    self.exchange, err = begin(self, self.operation, self.fields, self.settings)
+    self.exchange, err = exchange_of.begin(self, operation, fields, settings)
   end
   if not self.exchange then return nil, err end
-  self.onDone = self.settings.onDone
+  self.onDone = settings.onDone
   return self
+end
+
+--- The engine or mailbox that its requests go through.
+---@private
+---@return userdata? runner
+---@return loomta.Error? err
+function Job:findRunner()
+  local err
+  if self.inbox then
+    self.runner, err = self.inbox:open()
+  else
+    self.runner = self.client:ownEngine()
+  end
+  return self.runner, err
 end
 
 local function canceled()
@@ -139,7 +105,7 @@ end
 ---@return table? value, loomta.Error? err, loomta.Info info, boolean? unknown stored or not, nobody can tell
 function Job:send(operation, fields, settings)
   if self.canceled or self.client.closed then return nil, canceled(), response.nothingSent() end
-  local exchange, err = begin(self, operation, fields, settings)
+  local exchange, err = exchange_of.begin(self, operation, fields, settings)
   if not exchange then return nil, err, response.nothingSent() end
   -- Without a descriptor for that, it stays readable: its owner looks too often, but not too late.
   if self.bell and not exchange.core:ringOn(self.bell) then self.bell:ring() end
@@ -211,74 +177,9 @@ local function go_on(self, value, err, info, unknown)
   if status(flow) == "dead" then return finish(self, value, err, info) end
 end
 
---- Says which file it was: a job's may have changed or gone while it waited for its turn.
-local function name_file(err, name)
-  if err.code == "file_changed" and err.attempts == 0 then
-    err.message = name .. " is not the file that it was when the job was started"
-  elseif err.code == "file_changed" or err.code == "file_read_failed" then
-    err.message = name .. ": " .. err.message
-  end
-end
-
-local function conclude(self, exchange)
-  local result = exchange.core:result()
-  exchange.core:close()
-  exchange.closed = true
-  local value, err, info = response.read(exchange.operation, result, exchange.settings.apiKey)
-  if exchange.failed then
-    local stored = value ~= nil or err.possiblyStored
-    value, err = nil, exchange.failed
-    err.attempts, err.possiblyStored = info.attempts, stored
-  elseif err and err.code == "canceled" then
-    err.cause = self.reason
-  elseif err and exchange.source and exchange.source.path then
-    name_file(err, source_of.nameOf(exchange.source))
-  end
-  return go_on(self, value, err, info, result.unknown)
-end
-
---- From 0 on, also where more has been sent before the owner looked.
-local function report_progress(self, exchange)
-  local sent, total = exchange.core:progress()
-  for _, count in ipairs { exchange.reported or 0, sent } do
-    if count ~= exchange.reported and not self.canceled then
-      exchange.reported = count
-      if exchange.settings.onProgress(count, total) == false then self:cancel() end
-    end
-  end
-end
-
-local function report_retry(exchange, attempt)
-  local result = exchange.core:result()
-  local _, err = response.read(exchange.operation, result, exchange.settings.apiKey)
-  exchange.ended = attempt
-  exchange.settings.onRetry(err, attempt, result.retryInMs)
-end
-
---- The reader may have canceled or closed what it feeds, and an attempt may end beside it: the next one gets its piece.
-local function feed(exchange)
-  if not exchange.asked then
-    local piece, err = exchange.source.next()
-    exchange.asked, exchange.piece, exchange.failed = true, piece, err
-    if err and not exchange.closed then exchange.core:cancel() end
-  end
-  if not exchange.failed and not exchange.closed and exchange.core:feed(exchange.piece) then
-    exchange.asked, exchange.piece = false, nil
-  end
-end
-
---- Does what the request on its way needs of its owner, once.
 local function attend(self)
   local exchange = self.exchange
-  local settings = exchange.settings
-  local state, ended, hungry, due = exchange.core:attend()
-  local done = state == "done"
-  if not self.canceled then -- its callbacks are not called any more, but for onDone
-    if settings.onProgress and (due or done or not exchange.reported) then report_progress(self, exchange) end
-    if settings.onRetry and not done and ended > exchange.ended then report_retry(exchange, ended) end
-    if hungry and not exchange.failed then feed(exchange) end
-  end
-  if done and not exchange.closed then conclude(self, exchange) end
+  if exchange:attend(self) then go_on(self, exchange:take(self.reason)) end
 end
 
 local weak = { __mode = "v" }
