@@ -11,6 +11,7 @@ local quote = require("spec.support.lua").quote
 local BUDGET = "bench/budget.txt"
 local FEW, MANY = 100, 500 -- uploads: what only the first ones take is in both, and so in neither figure
 local MOST = 1.1
+local TRIES = 3 -- on a busy machine the kernel takes less at a time, and libcurl has to look more often: the least counts
 
 -- By the file that the instructions are in. The C library is left out: callgrind counts each word that memset fills.
 local parts = {
@@ -74,20 +75,34 @@ local function write_budget(counted)
   file:close()
 end
 
+local function what_is_over(counted)
+  local budget, over = read_budget(), {}
+  for _, part in ipairs(parts) do
+    if counted[part.name] > budget[part.name] * MOST then over[#over + 1] = part.what end
+  end
+  return over
+end
+
 local sink
 local ok, err = xpcall(function()
   local path = make_file(200000)
   sink = programs.sink(folder)
-  local few, many = count(sink.url, path, FEW), count(sink.url, path, MANY)
-  local counted = {}
-  for _, part in ipairs(parts) do counted[part.name] = (many[part.name] - few[part.name]) / (MANY - FEW) end
-  if arg[1] == "--update" then write_budget(counted) end
-  local budget, over = read_budget(), {}
+  local counted, over = {}, nil
+  for _ = 1, TRIES do
+    local few, many = count(sink.url, path, FEW), count(sink.url, path, MANY)
+    for _, part in ipairs(parts) do
+      local each = (many[part.name] - few[part.name]) / (MANY - FEW)
+      counted[part.name] = math.min(counted[part.name] or each, each)
+    end
+    if arg[1] == "--update" then write_budget(counted) end
+    over = what_is_over(counted)
+    if not over[1] then break end
+  end
+  local budget = read_budget()
   print(("%-50s %9s %9s %6s"):format("instructions of one upload of 200 KB", "counted", "budget", "ratio"))
   for _, part in ipairs(parts) do
     local ratio = counted[part.name] / budget[part.name]
     print(("%-50s %9.0f %9.0f %6.2f"):format(part.what, counted[part.name], budget[part.name], ratio))
-    if ratio > MOST then over[#over + 1] = part.what end
   end
   if over[1] then error("over the budget: " .. table.concat(over, ", "), 0) end
 end, debug.traceback)
