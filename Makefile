@@ -61,7 +61,7 @@ CLI_FILES := $(wildcard lua/loomta/cli/*.lua)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: help all sandbox install test specs jobs nginx-core bench bench-uploads bench-jobs bench-sweep bench-instructions demo examples lint format sanitize memcheck matrix gc-stress faults soak bulk coverage threads helgrind fuzz torture rock interop clean
+.PHONY: help all sandbox install test specs jobs nginx-core bench bench-uploads bench-jobs bench-sweep bench-instructions demo examples lint format sanitize memcheck matrix gc-stress faults soak bulk reference coverage threads helgrind fuzz torture rock interop clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -182,6 +182,9 @@ soak: all sandbox  ## 50,000 uploads with random faults; SOAK_UPLOADS=1000 for f
 
 bulk: all sandbox  ## 20,000 files with a journal and faults, in one go and killed half-way; BULK_FILES=2000 for fewer
 	@$(RUN_ENV) $(LUA) scripts/bulk.lua
+
+reference:  ## writes docs/reference.md from the annotations
+	@$(LUA) scripts/reference.lua
 
 coverage:  ## which lines of src and lua the specs run, in build/coverage
 	@scripts/coverage

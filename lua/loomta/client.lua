@@ -296,37 +296,4 @@ Client.__close = Client.close
 
 function Client.__tostring() return "loomta.Client" end
 
----@class loomta.Upload: loomta.Options
----@field file (string|file*)? a path, or an open handle on a regular file: read whole, neither moved nor closed
----@field data string? the bytes themselves
----@field reader (fun(): string?, any)? called for the next piece until it returns nil; `nil, why` is a failure
----@field size integer? how many bytes the reader will give, when that is known
----@field fileName string? what to call it; else the path's last component
----@field mimeType string? one of the five accepted types; else inferred from the content
----@field mediaType "image"|"video"|nil
----@field folderId any a folder's UUID; "null" or loomta.null for the root
----@field onDone fun(media: loomta.Media?, err: loomta.Error?, info: loomta.Info)? `start` only: called once the upload has ended
-
----@class loomta.Media
----@field id string UUID; posts refer to media by it
----@field status "PENDING"|"READY" only READY media goes into a post
----@field storageKey string
----@field publicUrl string
----@field previewUrl string
----@field mimeType string
----@field size integer?
----@field mediaType "image"|"video"|"audio"|"file"
----@field originalFileName string
----@field thumbnailMetadata table?
----@field finalizedAt string? date-time
----@field folderId string?
----@field createdAt string date-time
-
----@class loomta.Folder
----@field id string UUID
----@field organizationId string UUID
----@field name string
----@field createdAt string date-time
----@field updatedAt string date-time
-
 return client

@@ -1,19 +1,6 @@
 --- The one shape of every failure: a table that a program can branch on and a person can read.
 -- SPDX-License-Identifier: MIT
 
----@class (exact) loomta.Error
----@field code string stable: the API's own code, or one of ours (see the README's table)
----@field message string for people; may change
----@field details any? the API's, or ours in the same shape: `{ { path = { "folderId" }, message = "…" } }`
----@field status integer? HTTP status, when the server answered
----@field kind "input"|"auth"|"api"|"rate_limit"|"server"|"network"|"timeout"|"canceled"|"protocol"
----@field retryable boolean calling again may help and cannot store twice
----@field possiblyStored boolean the server may have stored the upload
----@field attempts integer how many times the request was sent
----@field retryAfterMs integer? how long the server asked to wait
----@field result table? createPosts only: what the server answered, with `created` and `failed`
----@field cause string? the layer below in its own words (libcurl, the system, a reader)
-
 -- Besides control characters: what a terminal takes for one (C1), and what turns the direction of text, in UTF-8.
 local disguises = { "\194[\128-\159]", "\226\128[\142\143\170-\174]", "\226\129[\166-\169]" }
 

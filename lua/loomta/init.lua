@@ -23,6 +23,7 @@ local function default_client()
 end
 
 --- What the caller gave, unless a colon was written for a dot.
+---@type loomta.Module
 local loomta
 local function own(given, how)
   if given == loomta then error("call it with a dot: " .. how, 3) end
@@ -36,39 +37,19 @@ loomta = {
   array = json.array,
   version = version,
 
-  --- `client:start` on a client made from the environment.
-  ---@param name string|loomta.Upload
-  ---@param given table?
-  ---@return loomta.Job? job
-  ---@return loomta.Error? err
-  ---@return loomta.Info? info
   start = function(name, given)
     local job, err, info = default_client():launch(own(name, "loomta.start { … }"), given)
     return job, err, info
   end,
 
-  --- `client:poll` on that client.
-  ---@param timeoutMs integer?
-  ---@return integer running
   poll = function(timeoutMs) return default_client():poll(own(timeoutMs, "loomta.poll()")) end,
 
-  --- `client:fd` on that client.
-  ---@return integer? fd
-  ---@return loomta.Error? err
   fd = function() return default_client():fd() end,
 
-  --- `client:uploads` on a client made from the environment.
-  ---@param requests table|function
-  ---@param opts loomta.BulkOptions?
-  ---@return loomta.Uploads uploads
   uploads = function(requests, opts)
     return default_client():uploads(own(requests, "loomta.uploads(requests, { … })"), opts)
   end,
 
-  --- `client:preflight` on a client made from the environment.
-  ---@param given loomta.Upload
-  ---@return { fileName: string, mimeType: string, size: integer? }? described
-  ---@return loomta.Error? err
   preflight = function(given) return default_client():preflight(own(given, "loomta.preflight { … }")) end,
 }
 

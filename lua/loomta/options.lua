@@ -4,33 +4,6 @@ local errors = require "loomta.errors"
 local json = require "loomta.json"
 local types = require "loomta.types"
 
----@class (exact) loomta.Options
----@field apiKey string? the key, `loomta_sk_…`; else LOOMTA_API_KEY, else ~/.loomta/credentials.json
----@field baseUrl string? where the API is; else LOOMTA_API_URL, else that of the credentials file where the key comes
----from there, else https://api.loomta.com
----@field allowHttp boolean? let the key go unencrypted to a host that is not this machine
----@field timeoutMs integer? for the whole call with its retries; 0 = none (default)
----@field connectTimeoutMs integer? for name, connection and TLS of one attempt; default 10000
----@field idleTimeoutMs integer? for a connection on which no byte moves; 0 = none, default 60000
----@field maxRetries integer? after the first attempt; default 2
----@field maxElapsedMs integer? no retry begins later than this after the first attempt; 0 = no limit (default)
----@field retryUnknown boolean? repeat also what may have been stored: it may then be stored twice
----@field reconcile boolean|"exact"|nil look for an upload of unknown outcome before repeating it once; see README
----@field maxBytesPerSec integer? the fastest that each upload may go; 0 = no limit (default)
----@field maxResponseBytes integer? the largest answer that is read; 0 = no limit, default 1 MiB
----@field proxy string? URL of a proxy; else the environment's (https_proxy, no_proxy …)
----@field caFile string? PEM file of the authorities to trust instead of the system's
----@field caPath string? folder of such files, hashed
----@field verify boolean? check the server's certificate and name; default true
----@field clientCert string? PEM file of our own certificate
----@field clientKey string? PEM file of its private key
----@field userAgent string? appended to ours
----@field preflight boolean? look at a file before it is sent; default true
----@field delayMs integer? wait so long before the request is sent; timeoutMs runs already; default 0
----@field onProgress fun(sent: integer, total: integer?): boolean? bytes of the file; returning false cancels
----@field onRetry fun(err: loomta.Error, attempt: integer, delayMs: number)? before each wait for another attempt
----@field maxConnections integer? `new` only: how many of the client's jobs are sent at once, the others wait; default 64
-
 ---@type table<string, { type: string, default: any, only: string? }> only: the one function that takes it
 local declared = {
   apiKey = { type = "key" },

@@ -3,20 +3,6 @@
 local errors = require "loomta.errors"
 local json = require "loomta.json"
 
----@class (exact) loomta.Info
----@field status integer? HTTP status, when the server answered
----@field attempts integer how many times the request was sent; 0 when it was refused here
----@field bytesSent integer bytes of the file that the network took in the last attempt
----@field totalBytes integer? the file's size, when it is known
----@field durationMs number the whole call, with retries and waits
----@field connectMs number? of the last attempt, as all that follow: name and connection; 0 on a reused one
----@field tlsMs number? the TLS handshake; 0 on a reused connection
----@field firstByteMs number? from the attempt's start to the first byte of the answer
----@field reusedConnection boolean?
----@field reconciled boolean? the answer was lost, and the upload was found in the list of media
----@field httpVersion string?
----@field requestId string? the server's X-Request-Id
-
 local response = {}
 
 --- Stars the key out of whatever a server may have echoed it in.

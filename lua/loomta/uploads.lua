@@ -17,16 +17,6 @@ local nginx_slice_ms = 60000
 local idle_ms = 50 -- how soon a source that had nothing is asked again
 local close_ms = 2000 -- what closing waits at most for canceled uploads to end, where a journal wants to know
 
----@class (exact) loomta.BulkOptions: loomta.Options
----@field concurrency integer? how many uploads are under way at once; default 4
----@field maxBytesPerSec integer? the fastest that all of them together may go; 0 = no limit (default)
----@field journal string? path of a file that remembers what was uploaded: a later run with it goes on where this one ended
----@field checksum boolean? the journal knows files by the SHA-256 of their content, not by path, size and time of change
----@field fileName nil
----@field folderId any for each request that names none
----@field mimeType string? likewise
----@field mediaType "image"|"video"|nil likewise
-
 --- One request on its way.
 ---@class loomta.Item
 ---@field request any as it was drawn
