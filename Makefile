@@ -12,7 +12,7 @@ INSTALL ?= install
 LUA_PACKAGE = $(if $(filter jit,$(LUA_VERSION)),luajit,lua$(LUA_VERSION))
 LUA_CFLAGS = $(if $(LUA_INCDIR),-I$(LUA_INCDIR),$(shell for name in $(LUA_PACKAGE) lua-$(LUA_VERSION) lua; do \
   $(PKG_CONFIG) --cflags-only-I $$name 2>/dev/null && break; done))
-CURL_CFLAGS ?= $(shell $(CURL_CONFIG) --cflags 2>/dev/null)
+CURL_CFLAGS ?= $(if $(CURL_INCDIR),-I$(CURL_INCDIR)) $(shell $(CURL_CONFIG) --cflags 2>/dev/null)
 CURL_LIBS ?= $(if $(CURL_LIBDIR),-L$(CURL_LIBDIR)) -lcurl
 
 PREFIX ?= /usr/local
@@ -71,6 +71,14 @@ all: $(CORE)  ## build the C module for LUA_VERSION (5.1 5.2 5.3 5.4 jit)
 $(CORE): $(OBJECTS)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -pthread $(MODULE_LDFLAGS) $(LDFLAGS) -o $@ $^ $(CURL_LIBS)
+
+# Before the first compilation, since a compiler names files and not packages.
+$(BUILD)/needs: scripts/needs
+	@mkdir -p $(@D)
+	@CC='$(CC)' FLAGS='$(OWN_CFLAGS) $(CPPFLAGS) $(CFLAGS)' LIBS='$(LDFLAGS) $(CURL_LIBS)' scripts/needs $(LUA_VERSION)
+	@touch $@
+
+$(OBJECTS): | $(BUILD)/needs
 
 $(BUILD)/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
@@ -195,7 +203,7 @@ threads:  ## several Lua states on several threads under ThreadSanitizer
 helgrind:  ## and under Helgrind
 	@scripts/helgrind
 
-rock:  ## luarocks make into an empty tree for each Lua, and load it from there
+rock: sandbox  ## LuaRocks: make, pack and install the rock for each Lua, and upload from there
 	@scripts/rock
 
 fuzz:  ## a short run of each fuzzer; FUZZ_SECONDS=3600 for a long one

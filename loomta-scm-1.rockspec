@@ -27,9 +27,10 @@ dependencies = {
   "luafilesystem",
 }
 
--- The library alone: Debian keeps curl's headers in a folder of the architecture, where LuaRocks does not look.
+-- For CURL_DIR, CURL_INCDIR and CURL_LIBDIR on the command line. What is missing says scripts/needs, which names packages;
+-- LuaRocks looks neither in Debian's folders of the architecture nor in macOS's SDK.
 external_dependencies = {
-  CURL = { library = "curl" },
+  CURL = {},
 }
 
 build = {
@@ -41,6 +42,7 @@ build = {
     BUILD = "build/luarocks$(LUA_INCDIR)",
     CFLAGS = "$(CFLAGS)",
     LUA_INCDIR = "$(LUA_INCDIR)",
+    CURL_INCDIR = "$(CURL_INCDIR)",
     CURL_LIBDIR = "$(CURL_LIBDIR)",
     INST_LIBDIR = "$(LIBDIR)",
     INST_LUADIR = "$(LUADIR)",

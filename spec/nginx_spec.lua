@@ -8,15 +8,6 @@ local sandbox = require "spec.support.sandbox"
 local socket = require "socket"
 local tls = require "spec.support.tls"
 
-describe("what opm is told", function()
-  it("agrees with the code", function()
-    local told = {}
-    for name, value in files.read("dist.ini"):gmatch "\n([%w_]+) = ([^\n]+)" do told[name] = value end
-    assert.equal(require "loomta.version", told.version)
-    assert.truthy(files.read(told.main_module):find("loomta.version", 1, true))
-  end)
-end)
-
 if not nginx.available() then
   describe("uploads #nginx", function() pending "need nginx with its Lua module: apt-get install libnginx-mod-http-lua" end)
   return

@@ -1,3 +1,3 @@
 --- The version, which stands here and nowhere else in the code.
 -- SPDX-License-Identifier: MIT
-return "0.1.0"
+return "1.0.0"
