@@ -61,7 +61,7 @@ CLI_FILES := $(wildcard lua/loomta/cli/*.lua)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: help all sandbox install test specs jobs nginx-core bench bench-uploads bench-jobs bench-sweep bench-instructions demo examples lint format sanitize memcheck matrix gc-stress faults soak bulk reference coverage threads helgrind fuzz torture rock interop clean
+.PHONY: help all sandbox install test specs jobs nginx-core bench bench-uploads bench-jobs bench-sweep bench-instructions demo examples lint format sanitize memcheck matrix gc-stress faults soak bulk reference coverage threads helgrind fuzz torture rock interop clean deb deb-check
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -75,7 +75,7 @@ $(CORE): $(OBJECTS)
 # Before the first compilation, since a compiler names files and not packages.
 $(BUILD)/needs: scripts/needs
 	@mkdir -p $(@D)
-	@CC='$(CC)' FLAGS='$(OWN_CFLAGS) $(CPPFLAGS) $(CFLAGS)' LIBS='$(LDFLAGS) $(CURL_LIBS)' scripts/needs $(LUA_VERSION)
+	@CC='$(CC)' FLAGS='$(OWN_CFLAGS) $(CPPFLAGS) $(CFLAGS)' LIBS='$(strip $(LDFLAGS) $(CURL_LIBS))' scripts/needs $(LUA_VERSION)
 	@touch $@
 
 $(OBJECTS): | $(BUILD)/needs
@@ -205,6 +205,12 @@ helgrind:  ## and under Helgrind
 
 rock: sandbox  ## LuaRocks: make, pack and install the rock for each Lua, and upload from there
 	@scripts/rock
+
+deb:  ## Debian packages of library and command, in build/deb
+	@scripts/deb
+
+deb-check: sandbox  ## build them, install them here, upload with each Lua, and purge them (as root)
+	@scripts/deb check
 
 fuzz:  ## a short run of each fuzzer; FUZZ_SECONDS=3600 for a long one
 	@scripts/fuzz

@@ -41,6 +41,8 @@ describe("the version", function()
     assert.truthy(files.read(told.main_module):find("loomta.version", 1, true))
   end)
 
+  it("is Debian's", function() assert.equal(version, files.read("debian/changelog"):match "^loomta %(([^)]+)%)") end)
+
   it("has a rockspec, which differs from that of the source tree in nothing else", function()
     local release = rockspec("rockspecs/loomta-" .. version .. "-1.rockspec")
     assert.equal(version .. "-1", release.version)
