@@ -160,8 +160,24 @@
 ---@field platforms loomta.Platform[]
 
 ---@class loomta.PlatformSchema
----@field platform string
----@field schema table JSON Schema of what `settings` may hold
+---@field platform loomta.Platform
+---@field schema loomta.Schema
+
+--- What a platform takes.
+---@class loomta.Schema
+---@field provider string
+---@field content { required: boolean, maxLength: integer? }
+---@field media { required: boolean, allowedTypes: string[], minItems: integer, maxItems: integer, supportsMixedTypes: boolean, rules: string[] }
+---@field comments { supported: boolean, mediaSupported: boolean, delayInMinutesSupported: boolean }
+---@field settings { fields: loomta.SchemaField[] }
+
+---@class loomta.SchemaField
+---@field name string
+---@field type "string"|"boolean"|"enum"
+---@field required boolean
+---@field default any
+---@field enum string[]? what an enum may be
+---@field description string?
 
 ---@class loomta.PostResult
 ---@field results table[] what the server said of each platform
@@ -197,9 +213,9 @@
 ---@field device_code string for `pollDeviceToken`
 ---@field user_code string what the user confirms
 ---@field verification_uri string where
----@field verification_uri_complete string? the same with the code in it
----@field interval integer? seconds between two questions
----@field expires_in integer? seconds until the code is too old
+---@field verification_uri_complete string the same with the code in it
+---@field interval integer seconds between two questions
+---@field expires_in integer seconds until the code is too old
 
 ---@class loomta.DeviceToken
 ---@field status string
