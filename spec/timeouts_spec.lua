@@ -117,6 +117,11 @@ describe("a time limit #timing", function()
     assert.is_table(media)
   end)
 
+  it("idleTimeoutMs is patient with a limit that lets the bytes of a second go at once", function()
+    local media, err = upload { data = ("x"):rep(900000), maxBytesPerSec = 400000, idleTimeoutMs = 500 }
+    assert.is_table(media, tostring(err))
+  end)
+
   timed("maxBytesPerSec does not look like an idle connection", function()
     local media, err, info = upload { data = ("x"):rep(60000), maxBytesPerSec = 40000, idleTimeoutMs = 900 }
     assert.is_nil(err)

@@ -462,8 +462,8 @@ describe("an upload", function()
     end)
 
     it("in steps, when it takes long", function()
-      local reports = watch { data = content(300000), maxBytesPerSec = 400000 }
-      assert_rises(reports, 300000, 300000)
+      local reports = watch { data = content(900000), maxBytesPerSec = 400000 }
+      assert_rises(reports, 900000, 900000)
       assert.is_true(#reports >= 5)
     end)
 

@@ -130,6 +130,7 @@ static struct loomta_failure by_result(const struct loomta_end *end)
     case CURLE_SSL_CONNECT_ERROR:
         return without_answer(end, "tls_failed", "network", "the TLS handshake failed");
     case CURLE_SSL_CERTPROBLEM:
+    case CURLE_BAD_FUNCTION_ARGUMENT: /* libcurl 8.22 of a key with a pass phrase */
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_ENGINE_NOTFOUND:
     case CURLE_SSL_ENGINE_SETFAILED:

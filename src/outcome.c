@@ -18,9 +18,10 @@ static void record_connection(struct loomta_outcome *outcome, const struct loomt
     curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects);
     curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_VERSION, &outcome->http_version);
     outcome->connected = true;
-    outcome->connect_us = connected_us;
     outcome->tls_us = secured_us > connected_us ? secured_us - connected_us : 0;
     outcome->reused_connection = transfer->connected && connects == 0;
+    /* Old libcurls count the time that they look for one. */
+    outcome->connect_us = outcome->reused_connection ? 0 : connected_us;
     if (transfer->answered_us > 0)
         outcome->first_byte_us = transfer->answered_us - transfer->began_us;
 }

@@ -114,6 +114,7 @@ static int on_request(void *user, char *remote_ip, char *local_ip, int remote_po
     (void)remote_ip;
     (void)local_ip;
     (void)remote_port;
+    transfer->connected = true;
     loomta_backlog_begin(&transfer->backlog, loomta_sockets_find(transfer->sockets, local_port), may_cork(transfer));
     return transfer->body.handed == 0 ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
 }
@@ -152,6 +153,17 @@ static size_t on_header(char *line, size_t size, size_t count, void *user)
     return size * count;
 }
 
+/* Is the connection ready for the request? on_request says so. Without it, before libcurl 7.80, the time tells, which libcurl 8
+ * also has of connections that failed. */
+static bool is_connected(const struct loomta_transfer *transfer)
+{
+    curl_off_t ready_us = 0;
+
+    if (!transfer->tells_request && !transfer->connected)
+        curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
+    return transfer->connected || ready_us > 0;
+}
+
 static int on_progress(void *user, curl_off_t download_total, curl_off_t downloaded, curl_off_t upload_total,
                        curl_off_t uploaded)
 {
@@ -160,9 +172,7 @@ static int on_progress(void *user, curl_off_t download_total, curl_off_t downloa
     (void)download_total;
     (void)upload_total;
     if (!transfer->connected) {
-        curl_off_t ready_us = 0;
-        curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
-        transfer->connected = ready_us > 0;
+        transfer->connected = is_connected(transfer);
         transfer->moved_us = loomta_now_us();
     }
     if (uploaded != transfer->uploaded || downloaded != transfer->downloaded) {
@@ -198,11 +208,13 @@ static CURLcode set_if_known(struct loomta_transfer *transfer)
 {
     CURLcode result = CURLE_OK;
 
+    (void)transfer; /* libcurl's headers may be older than all of them */
 #if LIBCURL_VERSION_NUM >= 0x075000
     if ((result = curl_easy_setopt(transfer->easy, CURLOPT_PREREQFUNCTION, on_request)) == CURLE_OK)
         result = curl_easy_setopt(transfer->easy, CURLOPT_PREREQDATA, transfer);
     if (result != CURLE_OK && result != CURLE_UNKNOWN_OPTION)
         return result;
+    transfer->tells_request = result == CURLE_OK;
 #endif
 #if LIBCURL_VERSION_NUM >= 0x075700
     /* A resolver that hangs is left behind, not waited for. */
@@ -321,9 +333,10 @@ bool loomta_transfer_begin(struct loomta_transfer *transfer, bool expect_continu
         long buffer = upload_buffer_size(loomta_body_size(&transfer->body), transfer->max_bytes_per_sec, buffer_bytes);
         /* Refused, libcurl's default stays: slower, not wrong. */
         curl_easy_setopt(transfer->easy, CURLOPT_UPLOAD_BUFFERSIZE, buffer);
-        /* Held back by our own limit, a buffer may take this long to go: two of them, for the rounding. */
+        /* Held back by our own limit, a buffer may take this long to go: two of them, for the rounding. libcurl 8.22 lets what
+         * a second allows go at once, and then nothing for the rest of it. */
         if (transfer->max_bytes_per_sec > 0)
-            transfer->pace_us = 2 * (int64_t)buffer * 1000000 / transfer->max_bytes_per_sec;
+            transfer->pace_us = 1000000 + 2 * (int64_t)buffer * 1000000 / transfer->max_bytes_per_sec;
     }
     loomta_answer_clear(&transfer->answer);
     transfer->answered_us = 0;
@@ -350,13 +363,11 @@ CURLcode loomta_transfer_resume(struct loomta_transfer *transfer)
 
 struct loomta_end loomta_transfer_end(struct loomta_transfer *transfer, CURLcode result)
 {
-    curl_off_t ready_us = 0;
+    bool connected = transfer->easy && is_connected(transfer); /* without a handle: in a child of fork() */
     long proxy_status = 0;
 
     give_back_promised(transfer);
     loomta_backlog_flush(&transfer->backlog);
-    /* Without a handle, in a child of fork(), both stay 0. */
-    curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
     curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
     return (struct loomta_end){
         .result = result,
@@ -364,9 +375,9 @@ struct loomta_end loomta_transfer_end(struct loomta_transfer *transfer, CURLcode
         .source_error = transfer->body.source.error,
         .status = transfer->answer.status,
         .safe = transfer->safe,
-        .connected = ready_us > 0,
+        .connected = connected,
         .proxy_status = (int)proxy_status,
-        .body_complete = transfer->body.complete || (ready_us > 0 && loomta_body_size(&transfer->body) == 0),
+        .body_complete = transfer->body.complete || (connected && loomta_body_size(&transfer->body) == 0),
         .expect_sent = transfer->expect_sent,
         .retry_after_ms = transfer->answer.retry_after_ms,
     };

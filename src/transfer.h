@@ -26,6 +26,7 @@ struct loomta_transfer {
     char *authorization;                            /* the header line; wiped */
     char *content_type;                             /* the header line */
     bool safe;                                      /* the request changes nothing on the server */
+    bool tells_request;                             /* this libcurl says when a request begins */
     struct loomta_body body;
     char error[CURL_ERROR_SIZE];
     struct loomta_sockets *sockets; /* of the engine. Not owned */
