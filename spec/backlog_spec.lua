@@ -53,7 +53,7 @@ describe("what is set on an upload's socket #plain", function()
     end
   end)
 
-  it("lets head and body of a small upload leave together, and its end at once", function()
+  it("lets head and body of a small upload leave together, and its end at once #linux", function()
     local expected = tells and { "limit 262144", "cork 1", "cork 0", "cork 1", "cork 0" } or { "limit 262144" }
     assert.same(expected, settings "for _ = 1, 2 do upload { data = 'x' } end")
   end)
@@ -69,7 +69,7 @@ describe("what is set on an upload's socket #plain", function()
     for _, line in ipairs(settings "upload { data = bytes:sub(1, 9000000) }") do assert.truthy(line:find "^limit", line) end
   end)
 
-  it("is let go of where an upload fails in the middle", function()
+  it("is let go of where an upload fails in the middle #linux", function()
     box:fault { disconnect = "reset", at = "body", afterBytes = 1000 }
     local corked, freed = 0, 0
     for _, line in ipairs(settings "upload { data = bytes:sub(1, 3000000) }") do

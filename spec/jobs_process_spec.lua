@@ -220,7 +220,7 @@ describe("when descriptors are short", function()
     assert.equal("nil\tout_of_resources\ntrue\n", output)
   end)
 
-  it("who cannot be let in keeps no processor busy", function()
+  it("who cannot be let in keeps no processor busy #linux", function()
     local output = run([[
       local socket, unix = require "socket", require "socket.unix"
       local job = start { maxBytesPerSec = 10000 }

@@ -924,7 +924,7 @@ describe("the thread", function()
     eventually(function() return threads() == before end)
   end)
 
-  it("takes no signals: they are the program's", function()
+  it("takes no signals: they are the program's #linux", function()
     upload {}
     local found = 0
     for task in files.shell "ls /proc/$PPID/task":gmatch "%d+" do
@@ -938,7 +938,7 @@ describe("the thread", function()
     assert.is_true(found >= 1)
   end)
 
-  it("leaves nothing to the programs that are started meanwhile", function()
+  it("leaves nothing to the programs that are started meanwhile #linux", function()
     local function inherited() return files.shell "ls -l /proc/self/fd | sed -n 's/.* -> //p' | grep -vE '^(pipe|/proc)' | sort" end
     local before = inherited()
     local job = upload { maxBytesPerSec = slow }

@@ -24,7 +24,7 @@ void loomta_backlog_limit(curl_socket_t fd, int bytes)
 
 static bool cork(curl_socket_t fd, int on)
 {
-#ifdef TCP_CORK
+#if defined(TCP_CORK) && !defined(LOOMTA_PORTABLE)
     return setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on) == 0;
 #else
     (void)fd;

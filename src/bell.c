@@ -2,12 +2,14 @@
  * SPDX-License-Identifier: MIT */
 #include "bell.h"
 
+#include "platform.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <unistd.h>
 
-#ifdef __linux__
+#ifdef LOOMTA_LINUX
 #include <sys/eventfd.h>
 
 static bool open_pair(int ends[2])

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "bind.h"
 #include "logfile.h"
+#include "platform.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -9,10 +10,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#ifdef __APPLE__
-#define st_mtim st_mtimespec
-#endif
 
 static const char type_name[] = "loomta.log";
 
@@ -84,7 +81,8 @@ int loomta_lua_file_identity(lua_State *L)
     if (stat(path, &status) != 0 || !realpath(path, resolved))
         return loomta_bind_push_failure(L, errno);
     lua_pushstring(L, resolved);
-    snprintf(modified, sizeof modified, "%lld.%09ld", (long long)status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+    struct timespec changed = loomta_modified(&status);
+    snprintf(modified, sizeof modified, "%lld.%09ld", (long long)changed.tv_sec, (long)changed.tv_nsec);
     loomta_push_integer(L, status.st_size);
     lua_pushstring(L, modified);
     return 3;

@@ -25,7 +25,7 @@ static void read_fields(lua_State *L, int index, struct spec *spec)
 {
     lua_getfield(L, index, "fields");
     if (lua_istable(L, -1)) {
-        spec->field_count = lua_rawlen(L, -1);
+        spec->field_count = (size_t)lua_rawlen(L, -1);
         luaL_argcheck(L, spec->field_count <= MAX_FIELDS, index, "too many form fields");
         for (size_t i = 0; i < spec->field_count; i++) {
             struct loomta_field *field = &spec->fields[i];

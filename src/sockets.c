@@ -35,13 +35,13 @@ curl_socket_t loomta_sockets_open(void *sockets, curlsocktype purpose, struct cu
     int type = address->socktype;
 
     (void)purpose;
-#ifdef SOCK_CLOEXEC
+#if defined(SOCK_CLOEXEC) && !defined(LOOMTA_PORTABLE)
     type |= SOCK_CLOEXEC;
 #endif
     int fd = socket(address->family, type, address->protocol);
     if (fd < 0)
         return CURL_SOCKET_BAD;
-#ifndef SOCK_CLOEXEC
+#if !defined(SOCK_CLOEXEC) || defined(LOOMTA_PORTABLE)
     fcntl(fd, F_SETFD, FD_CLOEXEC);
 #endif
     loomta_backlog_limit(fd, LOOMTA_BACKLOG_LEAST);

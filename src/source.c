@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: MIT */
 #include "source.h"
 
+#include "platform.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -10,10 +12,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#ifdef __APPLE__
-#define st_mtim st_mtimespec
-#endif
 
 static bool failed(struct loomta_source *source, enum loomta_source_error error, int number)
 {
@@ -44,8 +42,10 @@ static bool failed_errno(struct loomta_source *source)
 /* Is an open file what the source was when it was opened first? */
 static bool is_unchanged(const struct loomta_source *source, const struct stat *status)
 {
-    return status->st_size == source->size && status->st_mtim.tv_sec == source->modified.tv_sec &&
-           status->st_mtim.tv_nsec == source->modified.tv_nsec && status->st_dev == source->device &&
+    struct timespec modified = loomta_modified(status);
+
+    return status->st_size == source->size && modified.tv_sec == source->modified.tv_sec &&
+           modified.tv_nsec == source->modified.tv_nsec && status->st_dev == source->device &&
            status->st_ino == source->inode;
 }
 
@@ -61,7 +61,7 @@ static bool examine(struct loomta_source *source, int fd, struct stat *status)
         return is_unchanged(source, status) || failed(source, LOOMTA_SOURCE_CHANGED, 0);
     source->kind = LOOMTA_SOURCE_FILE;
     source->size = status->st_size;
-    source->modified = status->st_mtim;
+    source->modified = loomta_modified(status);
     source->device = status->st_dev;
     source->inode = status->st_ino;
     return true;

@@ -3,6 +3,7 @@
 #include "waiters.h"
 
 #include "clock.h"
+#include "platform.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,7 +37,7 @@ static int open_spare(void)
 
 /* --- the socket --------------------------------------------------------------------------------------------------- */
 
-#if defined(__linux__) && defined(O_PATH)
+#ifdef LOOMTA_LINUX
 /* Binds in a folder of our own, opens the place, and removes both names. False: not in this parent folder. */
 static bool bind_in(const char *parent, int listener, int *path_fd)
 {

@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "engine.h"
+#include "platform.h"
 #include "process.h"
 #include "waiters.h"
 
@@ -225,7 +226,7 @@ static int start_thread(struct loomta_worker *worker)
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int error = pthread_create(&worker->thread, NULL, run, worker);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-#ifdef __linux__
+#ifdef LOOMTA_LINUX
     if (error == 0)
         pthread_setname_np(worker->thread, "loomta");
 #endif
