@@ -61,7 +61,7 @@ CLI_FILES := $(wildcard lua/loomta/cli/*.lua)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: help all sandbox install test specs jobs nginx-core bench bench-uploads bench-jobs bench-sweep bench-instructions demo examples lint format sanitize memcheck matrix gc-stress faults soak bulk reference coverage threads helgrind fuzz torture rock interop clean deb deb-check
+.PHONY: help all sandbox install test specs jobs nginx-core bench bench-uploads bench-jobs bench-sweep bench-instructions demo examples lint format sanitize memcheck matrix gc-stress faults soak bulk reference coverage threads helgrind fuzz torture rock interop clean deb deb-check static
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -92,6 +92,14 @@ $(SANDBOX): $(SANDBOX_SOURCES) $(wildcard sandbox/*.h)
 	@mkdir -p $(@D)
 	$(CC) -std=c11 $(ALL_WARNINGS) $(CFLAGS) $(SANDBOX_SOURCES) $(LDFLAGS) \
 	  $$($(PKG_CONFIG) --cflags --libs $(SANDBOX_PACKAGES)) -pthread -o $@
+
+static: $(BUILD)/libloomta_core.a  ## the C module as an archive, for programs that link it in: examples/embed
+
+$(BUILD)/libloomta_core.a: $(OBJECTS)
+	$(AR) rcs $@ $^
+
+$(BUILD)/embed: examples/embed/host.c $(BUILD)/libloomta_core.a
+	$(CC) -std=c11 $(LUA_CFLAGS) $(CFLAGS) $^ $(LDFLAGS) $(shell $(PKG_CONFIG) --libs $(LUA_PACKAGE)) $(CURL_LIBS) -pthread -o $@
 
 # An interpreter with the variant's sanitizer in it.
 $(BUILD)/host: spec/support/host.c
@@ -155,15 +163,15 @@ bench-sweep: all build/bench/sink build/bench/limit build/bench/measure  ## over
 bench-instructions: all build/bench/sink  ## counts the instructions of a small upload against bench/budget.txt
 	@$(RUN_ENV) $(LUA) bench/instructions.lua $(BENCH_FLAGS)
 
-examples: all nginx-core sandbox  ## run every example against the sandbox
-	@$(RUN_ENV) scripts/examples
+examples: all nginx-core sandbox $(BUILD)/embed  ## run every example against the sandbox
+	@$(RUN_ENV) LOOMTA_EMBED='$(BUILD)/embed' scripts/examples
 	@$(RUN_ENV) scripts/examples-nginx
 
 lint:  ## luacheck, cppcheck, clang-tidy, clang-format, and the rules of this code base
 	@scripts/lint
 
 format:  ## lay out the C code
-	clang-format -i src/*.c src/*.h sandbox/*.c sandbox/*.h bench/*.c
+	clang-format -i src/*.c src/*.h sandbox/*.c sandbox/*.h bench/*.c examples/embed/*.c
 
 sanitize:  ## the specs under AddressSanitizer and UndefinedBehaviorSanitizer
 	@scripts/sanitize
