@@ -2,9 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "backlog.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
+#include "platform.h"
 
 enum {
     MOST = 1024 * 1024, /* more gains nothing even on loopback */

@@ -5,9 +5,7 @@
 #include "platform.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
-#include <unistd.h>
 
 #ifdef LOOMTA_LINUX
 #include <sys/eventfd.h>
@@ -16,6 +14,13 @@ static bool open_pair(int ends[2])
 {
     ends[0] = ends[1] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return ends[0] >= 0;
+}
+#elif defined(_WIN32)
+static bool open_pair(int ends[2])
+{
+    (void)ends;
+    errno = ENOSYS; /* no pipe there can be waited for as sockets can */
+    return false;
 }
 #else
 static bool open_pair(int ends[2])
@@ -44,10 +49,10 @@ bool loomta_bell_open(struct loomta_bell *bell)
 bool loomta_bell_duplicate(const struct loomta_bell *bell, struct loomta_bell *copy)
 {
     *copy = LOOMTA_BELL_CLOSED;
-    copy->read_fd = fcntl(bell->read_fd, F_DUPFD_CLOEXEC, 3);
+    copy->read_fd = loomta_duplicate(bell->read_fd);
     if (copy->read_fd < 0)
         return false;
-    copy->write_fd = bell->write_fd == bell->read_fd ? copy->read_fd : fcntl(bell->write_fd, F_DUPFD_CLOEXEC, 3);
+    copy->write_fd = bell->write_fd == bell->read_fd ? copy->read_fd : loomta_duplicate(bell->write_fd);
     if (copy->write_fd >= 0)
         return true;
     loomta_bell_close(copy);

@@ -2,16 +2,14 @@
  * SPDX-License-Identifier: MIT */
 #include "credentials.h"
 
+#include "platform.h"
 #include "secret.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static enum loomta_credentials_status read_open(int fd, struct loomta_credentials *credentials)
 {
@@ -20,8 +18,10 @@ static enum loomta_credentials_status read_open(int fd, struct loomta_credential
 
     if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size > LOOMTA_CREDENTIALS_MAX)
         return LOOMTA_CREDENTIALS_UNUSABLE;
+#ifndef _WIN32 /* which keeps elsewhere who may read a file */
     if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0 || (status.st_uid != geteuid() && status.st_uid != 0))
         return LOOMTA_CREDENTIALS_EXPOSED;
+#endif
     while ((got = read(fd, credentials->text + credentials->length, LOOMTA_CREDENTIALS_MAX - credentials->length)) !=
            0) {
         if (got > 0)

@@ -2,17 +2,19 @@
  * SPDX-License-Identifier: MIT */
 #include "logfile.h"
 
+#include "platform.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* The name of a new file has to survive, too. */
 static bool sync_folder(const char *path)
 {
+#ifdef _WIN32
+    (void)path; /* there a folder is no file */
+    return true;
+#else
     char folder[PATH_MAX];
     const char *slash = strrchr(path, '/');
     size_t length = slash ? (size_t)(slash - path) + 1 : 0;
@@ -29,6 +31,7 @@ static bool sync_folder(const char *path)
     close(fd);
     errno = saved_errno;
     return synced;
+#endif
 }
 
 static bool prepare(int fd, const char *path)

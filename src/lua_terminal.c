@@ -1,13 +1,14 @@
 /* core.signals, core.terminal and core.readAvailable: what the command line tool needs of the system and Lua does not have.
  * SPDX-License-Identifier: MIT */
 #include "bind.h"
+#include "platform.h"
 #include "signals.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
+#ifndef _WIN32
 #include <sys/ioctl.h>
-#include <unistd.h>
+#endif
 
 static const char type_name[] = "loomta.signals";
 
@@ -47,17 +48,22 @@ static int restore(lua_State *L)
 /* terminal(fd) → columns, rows | nil when it is no terminal */
 int loomta_lua_terminal(lua_State *L)
 {
-    int fd = (int)luaL_checknumber(L, 1);
-    struct winsize size = {0};
+    int fd = (int)luaL_checknumber(L, 1), columns = 80, rows = 24;
 
     if (!isatty(fd)) {
         lua_pushnil(L);
         return 1;
     }
+#ifdef TIOCGWINSZ
+    struct winsize size = {0};
     /* A serial line knows no size. */
-    bool known = ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_row > 0;
-    loomta_push_integer(L, known ? size.ws_col : 80);
-    loomta_push_integer(L, known ? size.ws_row : 24);
+    if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_row > 0) {
+        columns = size.ws_col;
+        rows = size.ws_row;
+    }
+#endif
+    loomta_push_integer(L, columns);
+    loomta_push_integer(L, rows);
     return 2;
 }
 

@@ -4,10 +4,10 @@
 
 #include "clock.h"
 #include "job.h"
+#include "platform.h"
 #include "process.h"
 #include "references.h"
 
-#include <poll.h>
 #include <stdlib.h>
 
 struct loomta_mailbox *loomta_mailbox_new(int limit)
@@ -98,7 +98,7 @@ struct loomta_job *loomta_mailbox_take(struct loomta_mailbox *mailbox)
 
 bool loomta_mailbox_wait(const struct loomta_mailbox *mailbox, int timeout_ms)
 {
-    struct pollfd polled = {.fd = mailbox->bell.read_fd, .events = POLLIN};
+    struct pollfd polled = {.fd = (curl_socket_t)mailbox->bell.read_fd, .events = POLLIN};
 
     return poll(&polled, 1, timeout_ms) > 0;
 }

@@ -2,11 +2,11 @@
  * SPDX-License-Identifier: MIT */
 #include "random.h"
 
+#include "platform.h"
 #include "process.h"
 
 #include <stdint.h>
 #include <string.h>
-#include <unistd.h>
 #if defined(__APPLE__) || defined(__linux__)
 #include <sys/random.h>
 #endif

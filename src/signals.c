@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+#ifndef _WIN32
 static const int numbers[LOOMTA_SIGNALS] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH};
 
 static atomic_flag owned = ATOMIC_FLAG_INIT;
@@ -62,3 +63,19 @@ void loomta_signals_restore(void)
     sigaction(SIGPIPE, &pipe_before, NULL);
     atomic_flag_clear(&owned);
 }
+#else
+bool loomta_signals_catch(void)
+{
+    return true;
+}
+
+int loomta_signals_count(enum loomta_signal signal)
+{
+    (void)signal;
+    return 0;
+}
+
+void loomta_signals_restore(void)
+{
+}
+#endif

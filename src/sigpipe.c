@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stddef.h>
 
+#ifndef _WIN32
 static bool is_pending(void)
 {
     sigset_t pending;
@@ -39,3 +40,14 @@ void loomta_sigpipe_restore(const struct loomta_sigpipe *guard)
     }
     pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
 }
+#else
+void loomta_sigpipe_block(struct loomta_sigpipe *guard)
+{
+    guard->was_pending = false;
+}
+
+void loomta_sigpipe_restore(const struct loomta_sigpipe *guard)
+{
+    (void)guard;
+}
+#endif

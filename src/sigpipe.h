@@ -7,7 +7,9 @@
 #include <stdbool.h>
 
 struct loomta_sigpipe {
-    sigset_t before;  /* the thread's mask */
+#ifndef _WIN32       /* which has no such signal */
+    sigset_t before; /* the thread's mask */
+#endif
     bool was_pending; /* one that is not ours to drop */
 };
 

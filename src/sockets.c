@@ -3,12 +3,9 @@
 #include "sockets.h"
 
 #include "backlog.h"
+#include "platform.h"
 
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 struct loomta_socket {
     curl_socket_t fd;
@@ -38,10 +35,12 @@ curl_socket_t loomta_sockets_open(void *sockets, curlsocktype purpose, struct cu
 #if defined(SOCK_CLOEXEC) && !defined(LOOMTA_PORTABLE)
     type |= SOCK_CLOEXEC;
 #endif
-    int fd = socket(address->family, type, address->protocol);
-    if (fd < 0)
+    curl_socket_t fd = socket(address->family, type, address->protocol);
+    if (fd == CURL_SOCKET_BAD)
         return CURL_SOCKET_BAD;
-#if !defined(SOCK_CLOEXEC) || defined(LOOMTA_PORTABLE)
+#if defined(_WIN32)
+    SetHandleInformation((HANDLE)fd, HANDLE_FLAG_INHERIT, 0);
+#elif !defined(SOCK_CLOEXEC) || defined(LOOMTA_PORTABLE)
     fcntl(fd, F_SETFD, FD_CLOEXEC);
 #endif
     loomta_backlog_limit(fd, LOOMTA_BACKLOG_LEAST);
@@ -59,7 +58,7 @@ int loomta_sockets_close(void *user, curl_socket_t fd)
         sockets->list[i] = sockets->list[--sockets->count];
         break;
     }
-    return close(fd);
+    return loomta_close_socket(fd);
 }
 
 static int port_of(curl_socket_t fd)

@@ -5,13 +5,10 @@
 #include "platform.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static bool failed(struct loomta_source *source, enum loomta_source_error error, int number)
 {
@@ -96,7 +93,7 @@ bool loomta_source_open_file(struct loomta_source *source, const char *path)
 bool loomta_source_open_descriptor(struct loomta_source *source, int fd)
 {
     *source = (struct loomta_source){0};
-    int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    int own = loomta_duplicate(fd);
     return own < 0 ? failed_errno(source) : adopt(source, own);
 }
 

@@ -6,13 +6,9 @@
 #include "platform.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 enum { LINE_SIZE = 48, DEAF_US = 10 * 1000 };
 
@@ -38,6 +34,8 @@ static int open_spare(void)
 /* --- the socket --------------------------------------------------------------------------------------------------- */
 
 #ifdef LOOMTA_LINUX
+#include <sys/un.h>
+
 /* Binds in a folder of our own, opens the place, and removes both names. False: not in this parent folder. */
 static bool bind_in(const char *parent, int listener, int *path_fd)
 {

@@ -10,6 +10,9 @@
 #ifdef __APPLE__
 #include <malloc/malloc.h>
 #define usable_size malloc_size
+#elif defined(_WIN32)
+#include <malloc.h>
+#define usable_size _msize
 #else
 #include <malloc.h>
 #define usable_size malloc_usable_size

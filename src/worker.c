@@ -192,6 +192,7 @@ static void at_exit(void)
     pthread_mutex_unlock(&process.lock);
 }
 
+#ifndef _WIN32
 static void before_fork(void)
 {
     pthread_mutex_lock(&process.lock);
@@ -209,16 +210,22 @@ static void after_fork_in_child(void)
     pthread_cond_init(&process.stopped, NULL);
     process.current = process.leaving = NULL;
 }
+#endif
 
 /* Once a process, with libcurl set up: handlers of exit() run in the opposite order. */
 static void register_handlers(void)
 {
     atexit(at_exit);
+#ifndef _WIN32
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+#endif
 }
 
 static int start_thread(struct loomta_worker *worker)
 {
+#ifdef _WIN32
+    int error = pthread_create(&worker->thread, NULL, run, worker);
+#else
     sigset_t all, before;
 
     /* Signals are the host's. The thread inherits the mask. */
@@ -226,6 +233,7 @@ static int start_thread(struct loomta_worker *worker)
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int error = pthread_create(&worker->thread, NULL, run, worker);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+#endif
 #ifdef LOOMTA_LINUX
     if (error == 0)
         pthread_setname_np(worker->thread, "loomta");
