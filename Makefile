@@ -61,7 +61,7 @@ CLI_FILES := $(wildcard lua/loomta/cli/*.lua)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: help all sandbox install test specs jobs nginx-core bench bench-uploads bench-jobs bench-sweep bench-instructions demo examples lint format sanitize memcheck matrix gc-stress faults soak bulk reference coverage threads helgrind fuzz torture rock interop clean deb deb-check static
+.PHONY: help all sandbox install test specs jobs nginx-core bench bench-uploads bench-jobs bench-sweep bench-instructions demo examples lint format sanitize memcheck matrix gc-stress faults soak bulk reference coverage threads helgrind fuzz torture rock interop clean deb deb-check static platforms
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -219,6 +219,9 @@ deb:  ## Debian packages of library and command, in build/deb
 
 deb-check: sandbox  ## build them, install them here, upload with each Lua, and purge them (as root)
 	@scripts/deb check
+
+platforms:  ## other compilers, C libraries, processors and libcurls, as far as they are here: docs/platforms.md
+	@scripts/platforms $(PLATFORMS)
 
 fuzz:  ## a short run of each fuzzer; FUZZ_SECONDS=3600 for a long one
 	@scripts/fuzz
