@@ -43,6 +43,10 @@ describe("the version", function()
 
   it("is Debian's", function() assert.equal(version, files.read("debian/changelog"):match "^loomta %(([^)]+)%)") end)
 
+  it("has an entry in the changelog, the first after what is unreleased", function()
+    assert.equal(version, files.read("CHANGELOG.md"):match "\n## %[Unreleased%].-\n## %[([^%]]+)%]")
+  end)
+
   it("has a rockspec, which differs from that of the source tree in nothing else", function()
     local release = rockspec("rockspecs/loomta-" .. version .. "-1.rockspec")
     assert.equal(version .. "-1", release.version)
