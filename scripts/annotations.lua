@@ -52,6 +52,7 @@ local function typed(name, rest)
   local bare = not kind:find "^fun%(" and kind:match "^(.*)%?$" or nil -- there it is what the function gives that may be absent
   local has_nil = kind:find "|nil$"
   kind = bare or kind
+  if kind:find "^%b()$" then kind = kind:sub(2, -2) end
   return { name = name, type = (kind:gsub("|nil$", "")), optional = bare ~= nil or has_nil ~= nil or kind == "any", text = text }
 end
 
@@ -105,7 +106,7 @@ local function read_line(found, line)
   elseif content:find '^| ' and found.class then
     local value = content:match '"([^"]+)"'
     if value then table.insert(found.class.values, value) end
-  elseif tag == nil and content:find "^%S" and found.last and found.last[1] and found.text == "" then
+  elseif tag == nil and content:find "^%S" and found.last and found.last[1] then
     found.last[#found.last].text = found.last[#found.last].text .. " " .. content -- goes on
   elseif tag == nil then
     found.text = (found.text == "" and "" or found.text .. "\n") .. content:gsub("^ ", "")

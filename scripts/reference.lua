@@ -2,7 +2,7 @@
 -- SPDX-License-Identifier: MIT
 local annotations = require "scripts.annotations"
 
-local classes = annotations.read "lua/loomta/meta.lua"
+local classes, module_functions = annotations.read "lua/loomta/meta.lua"
 
 local out = {}
 local function add(text, ...) out[#out + 1] = select("#", ...) > 0 and text:format(...) or text end
@@ -12,16 +12,21 @@ local function cell(text) return (text:gsub("\n", " "):gsub("|", "\\|")) end
 
 local function code(text) return "`" .. text .. "`" end
 
-local function link(name) return ("[%s](#%s)"):format(name, name:lower():gsub("%.", "")) end
+-- Where the objects with methods are told of; all others have a section of their name.
+local sections = { ["loomta.Client"] = "a-client", ["loomta.Job"] = "a-job", ["loomta.Uploads"] = "a-run-of-uploads" }
+
+local function link(name)
+  local section = sections[name] or classes[name] and (name:lower():gsub("%.", ""))
+  return section and ("[%s](#%s)"):format(name, section) or name
+end
 
 --- A type, with links to the classes of this page.
 local function shown(kind)
   if not kind:find "loomta%.%u" then return code(cell(kind)) end
-  return (cell(kind):gsub("loomta%.%u%w*", function(name) return classes[name] and link(name) or nil end):gsub("([<>*])", "\\%1"))
+  return (cell(kind):gsub("loomta%.%u%w*", link):gsub("([<>*])", "\\%1"))
 end
 
 local function table_of(fields, heads)
-  add("")
   add("| %s | | |", heads)
   add "|---|---|---|"
   for _, field in ipairs(fields) do
@@ -42,9 +47,12 @@ end
 local function method(owner, each)
   local names = {}
   for i, param in ipairs(each.params) do names[i] = param.name end
-  add("\n### %s:%s(%s)\n", owner, each.name, table.concat(names, ", "))
+  add("\n### %s%s%s(%s)\n", owner, each.method and ":" or ".", each.name, table.concat(names, ", "))
   add(each.text)
-  if #each.params > 0 then table_of(each.params, "takes") end
+  if #each.params > 0 then
+    add ""
+    table_of(each.params, "takes")
+  end
   returns_of(each.returns)
 end
 
@@ -58,7 +66,7 @@ local function class(name)
   local each = classes[name]
   add("\n### %s\n", name)
   if each.text ~= "" then add(each.text .. "\n") end
-  if each.parent then add("Besides what %s has:", link(each.parent)) end
+  if each.parent then add("Besides what %s has:\n", link(each.parent)) end
   table_of(each.fields, "field")
 end
 
@@ -76,6 +84,7 @@ for _, field in ipairs(classes["loomta.Module"].fields) do
   if #names == 0 then add "" end
   if results ~= "" then add("- gives %s", shown(results or field.type)) end
 end
+for _, each in ipairs(module_functions) do method("loomta", each) end
 
 add "\n## A client\n"
 add "What `loomta.new` gives. It has each operation of the module as a method, `client:upload { … }`, and these:"

@@ -6,8 +6,9 @@ local loomta = require "loomta"
 local operations = require "loomta.operations"
 local options = require "loomta.options"
 local sandbox = require "spec.support.sandbox"
+local types = require "loomta.types"
 
-local classes = annotations.read "lua/loomta/meta.lua"
+local classes, module_functions = annotations.read "lua/loomta/meta.lua"
 
 --- { name = "optional" | "required" } of a class's own fields; "any" may be either.
 local function fields_of(name)
@@ -26,9 +27,22 @@ local function taken_by(class, operation)
   end
 end
 
+--- Holds what a field is annotated to be against what the check of its values lets pass.
+local function compare_type(field, check)
+  local words = "|" .. field.type:gsub("%b()", "()"):gsub("%b{}", "{}"):gsub("%b<>", "") .. "|"
+  words = words:gsub("|fun%(%)[^|]*", "|fun()")
+  if words == "|any|" then return end
+  for kind, sample in pairs { boolean = true, integer = 5, ["fun()"] = print } do
+    assert.equal(words:find("|" .. kind, 1, true) ~= nil, check(sample) ~= nil, field.name .. ": " .. kind)
+  end
+  for literal in words:gmatch '|"([^"]+)"' do assert.equal(literal, check(literal), field.name) end
+  local one_of_some = words:find '|"' and not words:find "|string|"
+  if one_of_some then assert.is_nil(check "something else", field.name) end
+end
+
 describe("the annotations", function()
   it("have the options as they are declared", function()
-    local declared, bulk = {}, { folderId = "any", mimeType = "optional", mediaType = "optional" }
+    local declared, bulk = {}, { folderId = "optional", mimeType = "optional", mediaType = "optional" }
     for name, rule in pairs(options.declared) do
       (rule.only == "uploads" and bulk or declared)[name] = "optional"
     end
@@ -53,12 +67,24 @@ describe("the annotations", function()
     end
   end)
 
+  it("give each option the type that is checked", function()
+    for _, name in ipairs { "loomta.Options", "loomta.BulkOptions" } do
+      for _, field in ipairs(classes[name].fields) do
+        local rule = options.declared[field.name] or operations.upload.fields[field.name]
+        compare_type(field, types[rule.type])
+      end
+    end
+  end)
+
   for name, operation in pairs(operations) do
     it("have what " .. name .. " takes", function()
       local class, may_be_absent = taken_by("loomta.Module", name)
       assert.truthy(class, "there is no function " .. name)
       assert.same({ class, may_be_absent }, { taken_by("loomta.Client", name) })
       local listed = class == "loomta.Options" and {} or fields_of(class)
+      for _, field in ipairs(class == "loomta.Options" and {} or classes[class].fields) do
+        compare_type(field, types[operation.fields[field.name].type])
+      end
       local needs_something = operation.body == "form"
       for field, rule in pairs(operation.fields) do
         needs_something = needs_something or rule.required == true
@@ -74,6 +100,7 @@ describe("the annotations", function()
   it("have the module's functions, and no others", function()
     local listed, there = fields_of "loomta.Module", {}
     for name in pairs(loomta) do there[name] = "required" end
+    for _, each in ipairs(module_functions) do listed[each.name] = "required" end
     listed.null = "required"
     assert.same(there, listed)
   end)

@@ -205,7 +205,7 @@ end
 ---
 --- `media` is false after a failure. What keeps it from beginning at all (a wrong option, a journal in use) is given the same
 --- way, once, with no request.
----@param requests (loomta.Upload|string)[]|fun(): loomta.Upload|string|false|nil what `upload` takes, or paths; a function
+---@param requests (loomta.Upload|string)[]|(fun(): loomta.Upload|string|false|nil) what `upload` takes, or paths; a function
 ---gives the next one, nil when there are no more, and false when there is none at the moment
 ---@param opts loomta.BulkOptions?
 ---@return loomta.Uploads uploads

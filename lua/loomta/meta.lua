@@ -42,7 +42,7 @@
 ---@field fileName string? what to call it; else the path's last component
 ---@field mimeType string? one of the five accepted types; else inferred from the content
 ---@field mediaType "image"|"video"|nil what it is for; else the server tells by the type
----@field folderId any a folder's UUID; "null" or loomta.null for the root
+---@field folderId string|lightuserdata|nil a folder's UUID; "null" or loomta.null for the root
 
 --- What `uploads` takes besides: options of the whole run.
 ---@class (exact) loomta.BulkOptions: loomta.Options
@@ -50,12 +50,12 @@
 ---@field journal string? path of a file that remembers what was uploaded: a later run with it goes on where this one ended
 ---@field checksum boolean? the journal knows files by the SHA-256 of their content, not by path, size and time of change; default
 ---false
----@field folderId any for each request that names none
+---@field folderId string|lightuserdata|nil for each request that names none
 ---@field mimeType string? likewise
 ---@field mediaType "image"|"video"|nil likewise
 
 ---@class (exact) loomta.ListMediaRequest: loomta.Options
----@field folderId any a folder's UUID; "null" or loomta.null for the root; none: all
+---@field folderId string|lightuserdata|nil a folder's UUID; "null" or loomta.null for the root; none: all
 ---@field mediaType "image"|"video"|nil
 
 ---@class (exact) loomta.CreateMediaFolderRequest: loomta.Options
@@ -371,11 +371,26 @@
 ---@field uploads fun(requests: (loomta.Upload|string)[]|(fun(): loomta.Upload|string|false|nil), opts: loomta.BulkOptions?): loomta.Uploads
 --- Says whether an upload would be refused here: see `client:preflight`.
 ---@field preflight fun(given: loomta.Upload): { fileName: string, mimeType: string, size: integer? }?, loomta.Error?
---- Passes values on, and raises what is an error.
----@field check fun(value: any, err: loomta.Error?, ...: any): any, loomta.Error?, ...
 --- JSON's null, where a field is to be sent as such.
 ---@field null lightuserdata
---- Marks a table as a list, so that it is sent as `[]` also when it is empty.
----@field array fun(list: table): table
 --- This library's, "1.2.3".
 ---@field version string
+local loomta = {}
+
+--- Passes on what a call gave, and raises its error as one line of text: for scripts that stop at the first failure.
+---@generic T
+---@param value T?
+---@param err loomta.Error?
+---@param ... any
+---@return T value
+---@return loomta.Error? err
+---@return any ...
+function loomta.check(value, err, ...) end
+
+--- Marks a table as a list, so that it is sent as `[]` also when it is empty.
+---@generic T
+---@param list T[]
+---@return T[] list the same table
+function loomta.array(list) end
+
+return loomta
