@@ -61,7 +61,7 @@ CLI_FILES := $(wildcard lua/loomta/cli/*.lua)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: help all sandbox install test specs jobs nginx-core bench bench-uploads bench-jobs bench-sweep bench-instructions demo examples lint format sanitize memcheck matrix gc-stress faults soak bulk reference coverage threads helgrind fuzz torture rock interop clean deb deb-check static platforms
+.PHONY: help all sandbox install test specs jobs nginx-core bench bench-uploads bench-jobs bench-sweep bench-instructions demo examples lint format sanitize memcheck matrix gc-stress faults soak bulk reference coverage threads helgrind fuzz torture rock interop clean deb deb-check static platforms docs
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -201,6 +201,11 @@ bulk: all sandbox  ## 20,000 files with a journal and faults, in one go and kill
 
 reference:  ## writes docs/reference.md from the annotations
 	@$(LUA) scripts/reference.lua
+
+docs:  ## the documentation as a site, in build/site
+	@scripts/setup docs
+	@$(LUA) scripts/docs.lua build/docs
+	@mkdocs build --strict --quiet
 
 coverage:  ## which lines of src and lua the specs run, in build/coverage
 	@scripts/coverage

@@ -158,9 +158,9 @@ describe("the annotations", function()
     assert.equal(made, files.read "docs/reference.md", "run `make reference`")
   end)
 
-  it("have the codes and kinds of the README's table of errors", function()
-    local readme, codes, kinds = files.read "README.md", {}, {}
-    for code, row in readme:match("## Errors(.-)\n## "):gmatch "\n| `([%l_]+)` |([^|]*)|" do
+  it("have the codes and kinds of the table of errors", function()
+    local page, codes, kinds = files.read "docs/errors.md", {}, {}
+    for code, row in page:match("## Codes(.*)"):gmatch "\n| `([%l_]+)` |([^|]*)|" do
       codes[code] = true
       for kind in row:gmatch "[%l_]+" do kinds[kind] = true end
     end

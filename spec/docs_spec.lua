@@ -1,116 +1,17 @@
--- README.md keeps its word: every Lua block runs, and its tables say what the code says.
+-- The documentation keeps its word: its tables say what the code says, and its links lead somewhere.
 -- SPDX-License-Identifier: MIT
 local core = require "loomta.core"
-local lua = require "spec.support.lua"
+local files = require "spec.support.files"
 local operations = require "loomta.operations"
-local options = require "loomta.options"
-local sandbox = require "spec.support.sandbox"
-
-local function contents(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read "*a"
-  file:close()
-  return text
-end
-
-local function output_of(command)
-  local pipe = assert(io.popen(command))
-  local text = pipe:read "*a"
-  pipe:close()
-  return (text:gsub("%s+$", ""))
-end
-
-local readme = contents "README.md"
-
---- The rows of the first table after a line that contains `mark`: lists of cells, without the head.
-local function rows_after(mark)
-  local _, last = readme:find(mark, 1, true)
-  assert(last, "README.md has no '" .. mark .. "'")
-  local rows = {}
-  for line in readme:sub(last + 1):gmatch "([^\n]*)\n" do
-    if line:sub(1, 1) == "|" then
-      local cells = {}
-      for cell in line:gmatch "|%s*([^|]-)%s*%f[|]" do cells[#cells + 1] = cell end
-      rows[#rows + 1] = cells
-    elseif #rows > 0 then
-      break
-    end
-  end
-  assert(#rows > 2, "no table after '" .. mark .. "'")
-  table.remove(rows, 1)
-  table.remove(rows, 1)
-  return rows
-end
+local pages = require "spec.support.pages"
+local posts = require "loomta.posts"
 
 local function unquoted(cell) return cell:match "^`([^`]+)`$" end
 
-describe("README.md", function()
-  describe("block", function()
-    local box, folder, env, prefix
-    local files = { ["clip.mp4"] = "clip.mp4", ["cover.jpg"] = "gradient.jpg", ["take.webm"] = "clip.webm", ["animated.gif"] = "animated.gif" }
-
-    setup(function()
-      box = sandbox.start()
-      folder = output_of "mktemp -d"
-      for name, fixture in pairs(files) do os.execute(("cp spec/fixtures/%s %s/%s"):format(fixture, folder, name)) end
-      local here = output_of "pwd" .. "/"
-      local function absolute(path) return ((";" .. path):gsub(";%./", ";" .. here):gsub(";(%f[%w]build/)", ";" .. here .. "%1"):sub(2)) end
-      env = {
-        LOOMTA_API_KEY = box.key, LOOMTA_API_URL = box.url,
-        LUA_PATH = absolute(package.path), LUA_CPATH = absolute(package.cpath),
-      }
-      prefix = ("sh -c 'cd \"$0\" && exec \"$@\"' %s"):format(lua.quote(folder))
-    end)
-
-    teardown(function()
-      if box then box:stop() end
-      if folder then os.execute("rm -rf " .. lua.quote(folder)) end
-    end)
-
-    local line, blocks = 1, 0
-    for before, code in readme:gmatch "(.-)```lua\n(.-)\n```" do
-      line = line + select(2, before:gsub("\n", "")) + 1
-      blocks = blocks + 1
-      it("at line " .. line .. " runs, stores something, and prints what it says", function()
-        local _, already = box:media()
-        local output, ok = lua.run(code, { env = env, prefix = prefix })
-        assert.is_true(ok, output)
-        local _, stored = box:media()
-        assert.is_true(stored > already, "nothing was stored; it printed: " .. output)
-
-        local from = 1
-        for expected in code:gmatch "%-%-> ([^\n]+)" do
-          local _, last = output:find(expected, from, true)
-          assert(last, ("'%s' is not in its output: %s"):format(expected, output))
-          from = last + 1
-        end
-      end)
-      line = line + select(2, code:gsub("\n", "")) + 2
-    end
-
-    it("exists", function() assert.is_true(blocks >= 6) end)
-  end)
-
-  it("lists the options as they are declared", function()
-    local type_names = {
-      key = "string", baseUrl = "string", text = "string", path = "string", flag = "boolean", milliseconds = "ms",
-      reconcile = 'boolean or `"exact"`', count = "integer", positive = "integer", callback = "function",
-    }
-    local listed, declared = {}, {}
-    for _, row in ipairs(rows_after "## Options") do
-      listed[unquoted(row[1])] = { type = row[2], default = row[3] ~= "–" and unquoted(row[3]) or nil }
-    end
-    for name, rule in pairs(options.declared) do
-      local default = rule.default
-      if type(default) == "number" then default = ("%.0f"):format(default) end
-      declared[name] = { type = type_names[rule.type], default = default ~= nil and tostring(default) or nil }
-    end
-    assert.same(declared, listed)
-  end)
-
+describe("the documentation", function()
   it("lists the operations as they are declared", function()
     local listed, declared = {}, {}
-    for _, row in ipairs(rows_after "Each is a method of a client") do
+    for _, row in ipairs(pages.rowsAfter("docs/operations.md", "# Operations")) do
       local fields = {}
       for bold, name in row[2]:gmatch "(%*?%*?)`([%a_]+)`" do fields[name] = bold == "**" and "required" or "optional" end
       listed[unquoted(row[1])] = fields
@@ -124,24 +25,25 @@ describe("README.md", function()
 
   it("lists the types that are recognised", function()
     local listed = {}
-    for _, row in ipairs(rows_after "All types that are recognised") do
+    for _, row in ipairs(pages.rowsAfter("docs/media-types.md", "All types that are recognised")) do
       listed[#listed + 1] = { name = row[1], mimeType = unquoted(row[2]), extension = row[3], accepted = row[4] == "accepted" }
     end
     assert.same(core.mediaTypes(), listed)
   end)
 
   describe("error table", function()
-    local kinds_of = {} -- listed code → its kinds
-    for _, row in ipairs(rows_after "## Errors") do
+    local kinds_of, listed = {}, {} -- code → its kinds; code → { possibly stored, retryable }
+    for _, row in ipairs(pages.rowsAfter("docs/errors.md", "## Codes")) do
       local kinds = {}
       for kind in row[2]:gmatch "[%l_]+" do kinds[kind] = true end
       kinds_of[unquoted(row[1])] = kinds
+      listed[unquoted(row[1])] = { (row[3]:gsub("%*", "")), row[4] }
     end
 
     --- The codes that a source file names: what is handed to the functions that make errors, and every other string
     --- that looks like a code.
     local function codes_in(path)
-      local text, codes = contents(path), {}
+      local text, codes = files.read(path), {}
       for _, pattern in ipairs {
         'failure%(%s*"([%l_]+)"', 'without_answer%(end,%s*"([%l_]+)"', 'code = "([%l_]+)"', 'failed%("([%l_]+)"',
         'errors%.input%("([%l_]+)"', '"(%l+_[%l_]+)"',
@@ -155,8 +57,9 @@ describe("README.md", function()
     end
 
     local sources = { "src/failure.c", "src/job.c", "src/lua_source.c" }
-    for path in output_of("ls lua/loomta/*.lua"):gmatch "%S+" do
-      if path ~= "lua/loomta/operations.lua" then sources[#sources + 1] = path end -- which names fields of the API
+    for path in files.shell("ls lua/loomta/*.lua"):gmatch "%S+" do
+      -- The one names fields of the API, the other lists codes for editors.
+      if path ~= "lua/loomta/operations.lua" and path ~= "lua/loomta/meta.lua" then sources[#sources + 1] = path end
     end
     for _, path in ipairs(sources) do
       it("has the codes of " .. path, function()
@@ -172,34 +75,75 @@ describe("README.md", function()
       for code in pairs(kinds_of) do assert(known[code], "nothing gives '" .. code .. "'") end
     end)
 
-    it("has the kinds of every end that an exchange can have", function()
-      local seen = {}
-      local function note(given)
+    --- Calls `note` with the failure of every end that an exchange can have.
+    local function each_failure(note)
+      local function look(given)
         local failure = core.classify(given)
-        if not failure then return end
-        local code = failure.code == "http" and "http_STATUS" or failure.code
-        assert(kinds_of[code], code)
-        assert(kinds_of[code][failure.kind], ("%s can be of the kind '%s'"):format(code, failure.kind))
-        seen[code] = seen[code] or {}
-        seen[code][failure.kind] = true
+        if failure then note(failure, failure.code == "http" and "http_STATUS" or failure.code) end
       end
       for _, complete in ipairs { false, true } do
         for result = 1, 99 do
           for _, connected in ipairs { false, true } do
-            note { result = result, bodyComplete = complete, connected = connected }
+            look { result = result, bodyComplete = complete, connected = connected }
           end
         end
         for _, abort in ipairs { "canceled", "deadline", "idle", "responseTooLarge", "noMemory" } do
-          note { abort = abort, bodyComplete = complete, connected = true }
+          look { abort = abort, bodyComplete = complete, connected = true }
         end
         for _, source_error in ipairs { "readFailed", "changed", "tooShort", "tooLong" } do
-          note { abort = "source", sourceError = source_error, bodyComplete = complete, connected = true }
+          look { abort = "source", sourceError = source_error, bodyComplete = complete, connected = true }
         end
-        for status = 200, 599 do note { status = status, bodyComplete = complete, connected = true } end
+        for status = 200, 599 do look { status = status, bodyComplete = complete, connected = true } end
       end
+    end
+
+    it("has the kinds of every end that an exchange can have", function()
+      local seen = {}
+      each_failure(function(failure, code)
+        assert(kinds_of[code], code)
+        assert(kinds_of[code][failure.kind], ("%s can be of the kind '%s'"):format(code, failure.kind))
+        seen[code] = seen[code] or {}
+        seen[code][failure.kind] = true
+      end)
       for code, kinds in pairs(kinds_of) do
         if seen[code] and code ~= "invalid_option" then assert.same(kinds, seen[code], code) end
       end
+    end)
+
+    it("says of each whether it may be stored, and whether calling again can help", function()
+      local words = {} -- code → { "yes", "no" or "depends" for the one, and for the other }
+      local function note(code, ...)
+        words[code] = words[code] or {}
+        for place, word in ipairs { ... } do
+          local before = words[code][place]
+          words[code][place] = (before == nil or before == word) and word or "depends"
+        end
+      end
+      local function yes_or_no(value) return value and "yes" or "no" end
+      each_failure(function(failure, code) note(code, yes_or_no(failure.possiblyStored), yes_or_no(failure.retryable)) end)
+
+      -- Those that are made in Lua: what they say where they are made. `false` is what is not said.
+      local function said(fields, name)
+        local value = fields:match("%f[%w]" .. name .. " = ([^,}]+)")
+        return value == nil and "no" or value == "true" and "yes" or "depends"
+      end
+      for _, path in ipairs(sources) do
+        local text = path:find "%.lua$" and files.read(path) or ""
+        for code in text:gmatch 'errors%.input%(%s*"([%l_]+)"' do note(code, "no", "no") end
+        for fields in text:gmatch "errors%.new (%b{})" do
+          local code = fields:match 'code = "([%l_]+)"'
+          if code then note(code, said(fields, "possiblyStored"), said(fields, "retryable")) end
+        end
+      end
+      local function posted(...)
+        local err = posts.failure({ created = { ... }, failed = { { platformId = "a", status = "unknown" } } }, {})
+        note(err.code, yes_or_no(err.possiblyStored), yes_or_no(err.retryable))
+      end
+      posted {}
+      posted()
+      local refused = posts.failure({ created = {}, failed = { { platformId = "a", status = "failed" } } }, {})
+      note(refused.code, yes_or_no(refused.possiblyStored), yes_or_no(refused.retryable))
+      assert.same(listed, words)
     end)
   end)
 
@@ -243,7 +187,7 @@ describe("README.md", function()
       return core.retryDelay(failure, { maxRetries = 1, canRewind = true, random = 0.5, retryUnknown = retry_unknown })
     end
     local listed = {}
-    for _, row in ipairs(rows_after "## Retries") do
+    for _, row in ipairs(pages.rowsAfter("docs/retries.md", "# Retries")) do
       local what, stored, again = row[1], row[2], row[3]
       listed[what] = true
       assert(ends[what], "what is '" .. tostring(what) .. "'?")
@@ -267,18 +211,18 @@ describe("README.md", function()
       chunk = assert(loadfile("loomta-scm-1.rockspec", "t", rockspec))
     end
     chunk()
-    assert.equal("git+" .. readme:match "git clone (%S+)", rockspec.source.url)
+    assert.equal("git+" .. files.read("README.md"):match "git clone (%S+)", rockspec.source.url)
   end)
 
-  it("has an anchor for every link within, and a file for every other", function()
-    local anchors = {}
-    for title in readme:gmatch "\n##+ ([^\n]+)" do anchors[title:lower():gsub(" ", "-")] = true end
-    for target in readme:gmatch "%]%(([^)]+)%)" do
-      if target:sub(1, 1) == "#" then
-        assert(anchors[target:sub(2)], "no section for " .. target)
-      elseif not target:find "^https?:" then
-        assert.equal("", output_of("test -e " .. lua.quote(target) .. " || echo missing"), target)
+  for _, path in ipairs(pages.all) do
+    it("links from " .. path .. " to what is there", function()
+      local folder = path:match "^.*/" or ""
+      for _, target in ipairs(pages.links(path)) do
+        local file, anchor = target:match "^([^#]*)#?(.*)$"
+        file = file == "" and path or folder .. file
+        assert.equal("", files.shell(("test -e '%s' || echo is missing"):format(file)), target)
+        assert(anchor == "" or pages.anchors(file)[anchor], "no section for " .. target)
       end
-    end
-  end)
+    end)
+  end
 end)
