@@ -52,12 +52,12 @@ local function lead(link, folder)
   local path, anchor = link:match "^([^#]*)(.*)$"
   path = plain(folder .. path)
   if guests[path] then return guests[path] .. anchor end
-  if path:find "^docs/" then return path:sub(#"docs/" + 1) .. anchor end
-  if path:find "%.svg$" then
+  if path:find "%.svg$" and not path:find "^docs/assets/" then
     local name = path:gsub("/", "-")
     write(target .. "/assets/" .. name, read(path))
     return "assets/" .. name
   end
+  if path:find "^docs/" then return path:sub(#"docs/" + 1) .. anchor end
   return ("https://%s/blob/main/%s%s"):format(repository, path, anchor)
 end
 
