@@ -206,6 +206,7 @@ docs:  ## the documentation as a site, in build/site
 	@scripts/setup docs
 	@$(LUA) scripts/docs.lua build/docs
 	@mkdocs build --strict --quiet
+	@! grep -rnoE '<(script|link|img)[^>]*(src|href)="(https?:)?//[^"]*' build/site --include='*.html' # all of it is here
 
 coverage:  ## which lines of src and lua the specs run, in build/coverage
 	@scripts/coverage
