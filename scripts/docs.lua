@@ -145,7 +145,7 @@ local function manual(text)
       add(indent .. inline(line))
     end
   end
-  return (table.concat(out, "\n"):gsub(":   \n +", ":   "):gsub("\n\\\n", "\\\n"))
+  return (table.concat(out, "\n"):gsub(":   \n +", ":   "):gsub("\n\\\n", "  \n"))
 end
 
 os.execute(("rm -rf '%s' && mkdir -p '%s'/assets && cp docs/assets/* '%s'/assets/"):format(target, target, target))

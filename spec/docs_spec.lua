@@ -214,6 +214,15 @@ describe("the documentation", function()
     assert.equal("git+" .. files.read("README.md"):match "git clone (%S+)", rockspec.source.url)
   end)
 
+  it("has every page in the site's navigation and in the README", function()
+    local navigation, readme = files.read "mkdocs.yml", files.read "README.md"
+    for _, path in ipairs(pages.all) do
+      local name = path:match "^docs/(.*)$"
+      assert(not name or navigation:find(": " .. name .. "\n", 1, true), path .. " is not in mkdocs.yml")
+      assert(not name or readme:find("(" .. path, 1, true), path .. " is not in the README")
+    end
+  end)
+
   for _, path in ipairs(pages.all) do
     it("links from " .. path .. " to what is there", function()
       local folder = path:match "^.*/" or ""
