@@ -6,6 +6,8 @@ local target = assert(arg[1], "usage: lua scripts/docs.lua FOLDER")
 -- From elsewhere in the repository → its name on the site.
 local guests = {
   ["README.md"] = "index.md",
+  ["CHANGELOG.md"] = "changelog.md",
+  ["CONTRIBUTING.md"] = "contributing.md",
   ["bench/README.md"] = "benchmarks.md",
   ["sandbox/README.md"] = "sandbox.md",
   ["docs/loomta-upload.1"] = "loomta-upload.md",
@@ -52,7 +54,7 @@ local function lead(link, folder)
   local path, anchor = link:match "^([^#]*)(.*)$"
   path = plain(folder .. path)
   if guests[path] then return guests[path] .. anchor end
-  if path:find "%.svg$" and not path:find "^docs/assets/" then
+  if path:find "%.svg$" then
     local name = path:gsub("/", "-")
     write(target .. "/assets/" .. name, read(path))
     return "assets/" .. name

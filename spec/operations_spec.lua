@@ -743,7 +743,7 @@ describe("what is repeated:", function()
     { title = "a close", fault = { disconnect = "close", at = "response" }, get = retried, other = failed("outcome_unknown", "network", true) },
     {
       title = "silence", fault = { delayAfterBodyMs = 60000 }, get = retried, other = failed("outcome_unknown", "timeout", true),
-      more = { idleTimeoutMs = 300 },
+      more = { idleTimeoutMs = 3000 },
     },
   }
 

@@ -4,8 +4,8 @@ local files = require "spec.support.files"
 
 local pages = {}
 
---- The paths of those that are written here and read by people: README.md and all in docs.
-pages.all = { "README.md" }
+--- The paths of those that people read.
+pages.all = { "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "sandbox/README.md", "bench/README.md" }
 for path in files.shell("ls docs/*.md"):gmatch "%S+" do pages.all[#pages.all + 1] = path end
 
 ---@class PageBlock
