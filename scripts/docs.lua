@@ -66,8 +66,7 @@ end
 --- A page of Markdown for the site; what stands behind a fence's language is for those who run it.
 local function page(text, folder)
   text = text:gsub("(\n```%l+) [^\n]*", "%1")
-  text = text:gsub("(%]%()([^)%s]+)%)", function(open, link) return open .. lead(link, folder) .. ")" end)
-  return (text:gsub('(src=")([^"]+)"', function(open, link) return open .. lead(link, folder) .. '"' end))
+  return (text:gsub("(%]%()([^)%s]+)%)", function(open, link) return open .. lead(link, folder) .. ")" end))
 end
 
 --- The words of a line of roff: "quoted ones" are one.
