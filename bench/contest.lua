@@ -1,5 +1,6 @@
 --- Lets programs that do the same uploads take turns, and says what each took. The server tells whether it got all of it.
 -- SPDX-License-Identifier: MIT
+local files = require "spec.support.files"
 local nginx = require "spec.support.nginx"
 local programs = require "bench.programs"
 local quantile, median = require("bench.report").quantile, require("bench.report").median
@@ -38,23 +39,11 @@ local contest = {}
 local folder, pair, sinks, web
 local paths = {} -- of files, by their size
 
-local function output_of(command)
-  local pipe = assert(io.popen(command))
-  local text = pipe:read "*a"
-  pipe:close()
-  return text
-end
-
 local function works(command, errors)
-  return output_of(("{ %s; } >/dev/null 2>%s && echo yes"):format(command, errors or "/dev/null")) == "yes\n"
+  return files.shell(("{ %s; } >/dev/null 2>%s && echo yes"):format(command, errors or "/dev/null")) == "yes"
 end
 
-local function write(name, text)
-  local file = assert(io.open(folder .. "/" .. name, "wb"))
-  file:write(text)
-  file:close()
-  return folder .. "/" .. name
-end
+local function write(name, text) return files.write(folder .. "/" .. name, text) end
 
 --- A video of so many bytes. It has been read once, so that the first who sends it is not the one who pays for that.
 ---@param size integer
@@ -142,7 +131,7 @@ end
 
 --- Makes what contests need. Who is not on this machine is named and left out.
 function contest.open()
-  folder = output_of("mktemp -d"):match "%S+"
+  folder = files.shell "mktemp -d"
   pair = tls.make()
   sinks = { plain = programs.sink(folder), tls = programs.sink(folder, pair) }
   web = nginx.available() and start_nginx() or nil
@@ -169,10 +158,10 @@ function contest.run(words, sink, uploads, size)
   local out, errors = folder .. "/measured", folder .. "/errors"
   sink:expect(uploads, uploads * size, function()
     if not works(("build/bench/measure %s %s"):format(quote(out), words), quote(errors)) then
-      error(words .. " failed: " .. output_of("tail -c 500 " .. quote(errors)))
+      error(words .. " failed: " .. files.shell("tail -c 500 " .. quote(errors)))
     end
   end)
-  local wall, cpu, peak = output_of("cat " .. quote(out)):match "(%S+) (%S+) (%S+)"
+  local wall, cpu, peak = files.read(out):match "(%S+) (%S+) (%S+)"
   return tonumber(wall), tonumber(cpu), tonumber(peak) / 1024
 end
 

@@ -5,6 +5,7 @@
 ---     make bench-instructions BENCH_FLAGS=--update     write what was counted into the budget
 ---
 -- SPDX-License-Identifier: MIT
+local files = require "spec.support.files"
 local programs = require "bench.programs"
 local quote = require("spec.support.lua").quote
 
@@ -29,14 +30,10 @@ local function lines_of(command)
   return lines
 end
 
-local folder = lines_of("mktemp -d")[1]
+local folder = files.shell "mktemp -d"
 
 local function make_file(size)
-  local path = folder .. "/small.mp4"
-  local file = assert(io.open(path, "wb"))
-  file:write("\0\0\0\24ftypisom\0\0\2\0isomiso2", ("x"):rep(size - 24))
-  file:close()
-  return path
+  return files.write(folder .. "/small.mp4", "\0\0\0\24ftypisom\0\0\2\0isomiso2" .. ("x"):rep(size - 24))
 end
 
 --- How many instructions each part took for so many uploads.

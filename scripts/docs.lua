@@ -1,6 +1,8 @@
 --- Gathers the pages for mkdocs: docs/, the READMEs that stand beside what they are about, and the man page. Links
 --- are turned to where their targets are on the site, or to the repository. `make docs`.
 -- SPDX-License-Identifier: MIT
+local files = require "spec.support.files"
+
 local target = assert(arg[1], "usage: lua scripts/docs.lua FOLDER")
 
 -- From elsewhere in the repository → its name on the site.
@@ -13,19 +15,6 @@ local guests = {
   ["docs/loomta-upload.1"] = "loomta-upload.md",
 }
 
-local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read "*a"
-  file:close()
-  return text
-end
-
-local function write(path, text)
-  local file = assert(io.open(path, "wb"))
-  file:write(text)
-  file:close()
-end
-
 local function lines_of(command)
   local pipe, lines = assert(io.popen(command)), {}
   for line in pipe:lines() do lines[#lines + 1] = line end
@@ -33,7 +22,7 @@ local function lines_of(command)
   return lines
 end
 
-local repository = read("loomta-scm-1.rockspec"):match 'local repository = "([^"]+)"'
+local repository = files.read("loomta-scm-1.rockspec"):match 'local repository = "([^"]+)"'
 
 --- A path without "." and "..".
 local function plain(path)
@@ -56,7 +45,7 @@ local function lead(link, folder)
   if guests[path] then return guests[path] .. anchor end
   if path:find "%.svg$" then
     local name = path:gsub("/", "-")
-    write(target .. "/assets/" .. name, read(path))
+    files.write(target .. "/assets/" .. name, files.read(path))
     return "assets/" .. name
   end
   if path:find "^docs/" then return path:sub(#"docs/" + 1) .. anchor end
@@ -150,8 +139,10 @@ local function manual(text)
 end
 
 os.execute(("rm -rf '%s' && mkdir -p '%s'/assets && cp docs/assets/* '%s'/assets/"):format(target, target, target))
-for _, path in ipairs(lines_of "ls docs/*.md") do write(target .. "/" .. path:match "[^/]+$", page(read(path), "docs/")) end
+for _, path in ipairs(lines_of "ls docs/*.md") do
+  files.write(target .. "/" .. path:match "[^/]+$", page(files.read(path), "docs/"))
+end
 for path, name in pairs(guests) do
   local folder = path:match "^.*/" or ""
-  write(target .. "/" .. name, path:find "%.md$" and page(read(path), folder) or manual(read(path)))
+  files.write(target .. "/" .. name, path:find "%.md$" and page(files.read(path), folder) or manual(files.read(path)))
 end

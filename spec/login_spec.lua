@@ -287,6 +287,17 @@ describe("login", function()
       assert.equal(mark, why)
     end)
 
+    --- The coroutine yields the code from within onCode, and gives the key when it is resumed.
+    local function assert_yields_code(thread)
+      local ok, code = coroutine.resume(thread)
+      assert.is_true(ok, tostring(code))
+      assert.truthy(tostring(code):find "^LMT%-", tostring(code))
+      local done
+      ok, done = coroutine.resume(thread)
+      assert.is_true(ok, tostring(done))
+      assert.equal(key, done.apiKey)
+    end
+
     it("yields", function()
       if not yields_anywhere then return end -- PUC Lua 5.1 cannot yield there
       local thread = coroutine.create(function()
@@ -295,13 +306,7 @@ describe("login", function()
           box:approve(code)
         end, { timeoutMs = 10000 }))
       end)
-      local ok, code = coroutine.resume(thread)
-      assert.is_true(ok, tostring(code))
-      assert.truthy(tostring(code):find "^LMT%-", tostring(code))
-      local done
-      ok, done = coroutine.resume(thread)
-      assert.is_true(ok, tostring(done))
-      assert.equal(key, done.apiKey)
+      assert_yields_code(thread)
     end)
 
     it("yields, of a job", function()
@@ -311,13 +316,7 @@ describe("login", function()
         box:approve(code)
       end, { timeoutMs = 10000 }))
       local thread = coroutine.create(function() return job:wait(patience_ms) end)
-      local ok, code = coroutine.resume(thread)
-      assert.is_true(ok, tostring(code))
-      assert.truthy(tostring(code):find "^LMT%-", tostring(code))
-      local done
-      ok, done = coroutine.resume(thread)
-      assert.is_true(ok, tostring(done))
-      assert.equal(key, done.apiKey)
+      assert_yields_code(thread)
     end)
 
     it("calls the same client", function()

@@ -6,22 +6,8 @@ local quote = require("spec.support.lua").quote
 
 local here = "spec/interop"
 
-local function output_of(command)
-  local pipe = assert(io.popen(command))
-  local text = pipe:read "*a"
-  pipe:close()
-  return text
-end
-
-local function write(path, bytes)
-  local file = assert(io.open(path, "wb"))
-  assert(file:write(bytes))
-  assert(file:close())
-  return path
-end
-
 local missing
-if output_of("command -v node") == "" then missing = "node is not installed" end
+if files.shell("command -v node") == "" then missing = "node is not installed" end
 if not missing and files.contents(here .. "/node_modules/busboy/package.json") == "" then missing = "busboy is not here: make interop" end
 
 -- U+FFFD, which stands for bytes that are not UTF-8. busboy would put one there itself; loomta has done so before.
@@ -74,7 +60,7 @@ describe("busboy", function()
   local folder, server, client, bytes, sha256
 
   setup(function()
-    folder = output_of("mktemp -d"):gsub("%s+$", "")
+    folder = files.shell "mktemp -d"
     server = assert(io.popen(("node %s/server.mjs >%s/stdout 2>%s/stderr"):format(here, quote(folder), quote(folder)), "w"))
     local url
     for _ = 1, 1000 do
@@ -90,7 +76,7 @@ describe("busboy", function()
     for i = 0, 255 do noise[#noise + 1] = string.char(i) end
     noise = table.concat(noise) .. "\r\n--\r\n------loomta-\r\n\r\n--" .. "\r\n------loomta-0123456789abcdef--\r"
     bytes = files.contents "spec/fixtures/clip.mp4" .. noise:rep(700) .. "\r\n"
-    sha256 = output_of("sha256sum " .. quote(write(folder .. "/bytes", bytes))):match "^%x+"
+    sha256 = files.shell("sha256sum " .. quote(files.write(folder .. "/bytes", bytes))):match "^%x+"
   end)
 
   teardown(function()
