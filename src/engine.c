@@ -91,8 +91,6 @@ static void report(struct loomta_job *job)
 static void dismiss(struct loomta_job *job)
 {
     job->engine = NULL;
-    if (job->mailbox)
-        atomic_fetch_sub(&job->mailbox->unfinished, 1);
     report(job);
     loomta_job_release(job);
 }

@@ -134,8 +134,7 @@ int loomta_lua_submit(lua_State *L, struct loomta_engine *engine, struct loomta_
         loomta_engine_submit(engine, job);
         return 1;
     }
-    /* The next ones keep their files open; those that have to wait longer need no descriptor until their turn. */
-    if (atomic_fetch_add(&mailbox->unfinished, 1) >= 2 * (int64_t)mailbox->lane.limit && spec.path)
+    if (spec.path)
         loomta_source_park(&job->transfer.body.source, spec.path);
     loomta_worker_ask(job, LOOMTA_ASK_SUBMIT);
     return 1;

@@ -16,8 +16,7 @@ struct loomta_worker;
 struct loomta_mailbox {
     atomic_int references;
     unsigned process;         /* that made it */
-    atomic_int unfinished;    /* jobs that were submitted and are not done */
-    struct loomta_lane lane;  /* the worker's thread alone, but for the limit, which stays */
+    struct loomta_lane lane;  /* the worker's thread alone */
     struct loomta_bell bell;  /* the owner's to wait on */
     pthread_mutex_t lock;     /* guards what follows */
     bool closed;              /* nobody reads it any more */

@@ -41,7 +41,8 @@ function exchange.begin(job, operation, fields, settings)
     if source then source.handle:close() end
     return nil, err
   end
-  settings.path = source and source.path
+  -- By it a job that has to wait long opens its file again; until then it needs no descriptor.
+  settings.path = job.inbox and job.inbox:isCrowded() and source and source.path or nil
   -- What asks, and what goes on where a call has begun, does not wait for its turn behind uploads.
   settings.urgent = job.flow ~= nil or operation.method == "GET"
   settings.wantsProgress = settings.onProgress ~= nil

@@ -45,6 +45,10 @@ end
 ---@return boolean
 function Inbox:isOpen() return self.mailbox ~= nil and self.mailbox:isOurs() end
 
+--- Does its next job have to wait for more than those under way? (As many as these may wait with their files open.)
+---@return boolean
+function Inbox:isCrowded() return self.running >= 2 * self.limit end
+
 --- Cancels all its jobs; there will be no more.
 function Inbox:leave()
   if self.mailbox then self.mailbox:leave() end
