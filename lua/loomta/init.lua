@@ -50,6 +50,9 @@ loomta = {
     return default_client():uploads(own(requests, "loomta.uploads(requests, { … })"), opts)
   end,
 
+  -- Loaded when it is used: few need it, and it needs a client of Redis.
+  queue = function(given) return require("loomta.cluster").open(given) end,
+
   preflight = function(given) return default_client():preflight(own(given, "loomta.preflight { … }")) end,
 }
 

@@ -38,7 +38,7 @@ local close_ms = 2000 -- what closing waits at most for canceled uploads to end,
 ---@field private pull fun(): any
 ---@field private opts table checked: concurrency, journal …
 ---@field private defaults table what every request gets that does not say otherwise
----@field private journal loomta.Journal?
+---@field private journal loomta.Journal|loomta.cluster.Ledger|nil
 ---@field private settler loomta.Settler? looks for uploads of unknown outcome
 ---@field private results loomta.Queue of { media, err, request, info }
 ---@field private flying table<loomta.Item, boolean> started and not ended
@@ -98,8 +98,9 @@ end
 ---@param client loomta.Client
 ---@param requests table|function
 ---@param opts loomta.BulkOptions?
+---@param ledger loomta.cluster.Ledger? a journal that is kept elsewhere
 ---@return loomta.Uploads
-function uploads.new(client, requests, opts)
+function uploads.new(client, requests, opts, ledger)
   if type(requests) ~= "table" and type(requests) ~= "function" then
     error("uploads takes a table of requests or a function that gives them, not a " .. type(requests), 3)
   end
@@ -107,7 +108,7 @@ function uploads.new(client, requests, opts)
   if client.closed then error("the client is closed", 3) end
   local self = setmetatable({
     client = client, pull = pull_from(requests), defaults = {}, opts = {},
-    results = queue.new(), flying = {}, active = 0, byKey = {}, waiting = {}, batch = {},
+    results = queue.new(), flying = {}, active = 0, byKey = {}, waiting = {}, batch = {}, journal = ledger,
   }, Uploads)
   local err = read_options(self, opts or {}) or nginx_refusal(self)
   if not err then
@@ -258,23 +259,32 @@ end
 ---@private
 ---@param batch loomta.Item[]
 function Uploads:depart(batch)
-  local failure
+  local failure, refused, _
   if self.journal and #batch > 0 then
     for _, item in ipairs(batch) do
       self.journal:start(item.entry)
       item.started = true
     end
-    failure = select(2, self.journal:sync())
+    _, failure, refused = self.journal:sync()
     if failure then give_up(self, failure) end
   end
   for _, item in ipairs(batch) do
-    if self.fatal or self.stopped then
-      local err, info = failure and errors.copy(failure) or not_started(self), response.nothingSent()
+    local own = refused and refused[item.entry]
+    if own or self.fatal or self.stopped then
+      local err, info = own or failure and errors.copy(failure) or not_started(self), response.nothingSent()
       remember_first(item, err, info)
       self:conclude(item, nil, err, info)
     else
       self:launch(item)
     end
+  end
+end
+
+--- Cancels the upload of one request.
+---@private
+function Uploads:cancel(request)
+  for item in pairs(self.flying) do
+    if item.request == request and item.job then item.job:cancel() end
   end
 end
 

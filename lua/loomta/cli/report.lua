@@ -3,6 +3,7 @@
 -- SPDX-License-Identifier: MIT
 local errors = require "loomta.errors"
 local json = require "loomta.json"
+local outcomes = require "loomta.outcome"
 local unicode = require "loomta.unicode"
 
 local report = {}
@@ -100,21 +101,6 @@ function Report:print(line)
   end
 end
 
-local function error_of(err)
-  return {
-    code = err.code, message = err.message, kind = err.kind, status = err.status, retryable = err.retryable,
-    possiblyStored = err.possiblyStored, attempts = err.attempts, cause = err.cause, details = err.details,
-  }
-end
-
---- What became of a file, in one word.
-local function outcome_of(media, err, info)
-  if media then return info.skipped and "skipped" or "uploaded" end
-  if err.possiblyStored then return "unknown" end
-  if err.code == "not_started" then return "notStarted" end
-  return info.attempts == 0 and (err.kind == "input" or err.kind == "auth") and "refused" or "failed"
-end
-
 local words = {
   uploaded = "uploaded", skipped = "skipped", failed = "failed", refused = "refused", unknown = "unknown",
   notStarted = "not started",
@@ -141,7 +127,7 @@ end
 ---@param key any what the progress knows it by
 ---@return string outcome
 function Report:add(file, media, err, info, key)
-  local outcome = outcome_of(media, err, info)
+  local outcome = outcomes.of(media, err, info)
   self.counts[outcome] = self.counts[outcome] + 1
   if outcome == "uploaded" then self.bytes = self.bytes + (info.totalBytes or 0) end
   if outcome == "refused" or outcome == "failed" and not err.retryable then self.lasting = self.lasting + 1 end
@@ -160,10 +146,7 @@ function Report:add(file, media, err, info, key)
     self.progress:finished(key, said and line_of(self, outcome, file, media, err, info) or nil, err ~= nil)
   end
   if self.mode == "json" then
-    print_json(self, {
-      type = outcome, file = file, size = info.totalBytes or (media and media.size) or nil, media = media or nil,
-      error = err and error_of(err), info = info,
-    })
+    print_json(self, outcomes.record(outcome, file, media, err, info))
   elseif self.mode == "single" and media then
     self:print(encode(media))
   elseif self.mode == "list" and media then
@@ -181,7 +164,7 @@ function Report:would(file, described, err)
   if self.mode == "json" then
     return print_json(self, {
       type = outcome, file = file, size = described and described.size, mimeType = described and described.mimeType,
-      fileName = described and unicode.clean(described.fileName) or nil, error = err and error_of(err),
+      fileName = described and unicode.clean(described.fileName) or nil, error = err and outcomes.error(err),
     })
   end
   if err then return self.progress:note(("refused   %s  %s"):format(report.plain(file), tostring(err)), true) end
@@ -204,7 +187,7 @@ end
 function Report:refuse(err)
   self.refusal = err
   if self.mode == "json" then
-    print_json(self, { type = "error", error = error_of(err) })
+    print_json(self, { type = "error", error = outcomes.error(err) })
   elseif self.mode == "single" then
     return say_error(self, err.code, err.message)
   end

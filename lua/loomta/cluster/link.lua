@@ -1,0 +1,261 @@
+--- The connection to Redis: made when it is needed, made again when it broke, and one request at a time. What goes wrong comes
+--- back as an error: `queue_unreachable` may go away, `queue_failed` is Redis' own refusal.
+-- SPDX-License-Identifier: MIT
+local core = require "loomta.core"
+local errors = require "loomta.errors"
+local scripts = require "loomta.cluster.scripts"
+
+local unpack = table.unpack or unpack
+local system_bundles = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem" }
+-- What a server says while it loads its file, or follows another one: it will be there again.
+local passing = { LOADING = true, BUSY = true, MASTERDOWN = true, READONLY = true, TRYAGAIN = true, CLUSTERDOWN = true }
+local shortest_pause_ms, longest_pause_ms = 100, 5000
+
+---@class loomta.cluster.Link
+---@field private address loomta.cluster.Address
+---@field private timeoutS number
+---@field private caFile string?
+---@field private redis table the client library
+---@field private client table? while connected
+---@field private shas table<string, string> of scripts that this server has
+---@field private failures integer since it answered last
+---@field private notBefore number when to try again, as core.now
+local Link = { __name = "loomta.cluster.Link" }
+Link.__index = Link
+
+local link = {}
+
+local function needs(module, package)
+  local ok, found = pcall(require, module)
+  if ok then return found end
+  return nil, errors.new {
+    code = "queue_module_missing",
+    message = ("a queue needs the Lua module '%s': apt-get install %s"):format(module, package),
+  }
+end
+
+--- Takes out of a text what must not be seen: some servers repeat what they were told.
+local function clean(self, text)
+  local secret = self.address.password
+  text = tostring(text)
+  if not secret or secret == "" then return text end
+  return (text:gsub(secret:gsub("%W", "%%%0"), "********"))
+end
+
+local function unreachable(self, why)
+  return errors.new {
+    code = "queue_unreachable", kind = "network", retryable = true,
+    message = ("no connection to the queue %s"):format(tostring(self.address)), cause = clean(self, why),
+  }
+end
+
+local function refused(self, why)
+  if passing[why:match "^%u+" or ""] then return unreachable(self, why) end
+  return errors.new {
+    code = "queue_failed", kind = (why:find "^NOAUTH" or why:find "^WRONGPASS") and "auth" or "server",
+    message = ("the queue %s refused a request"):format(tostring(self.address)), cause = clean(self, why),
+  }
+end
+
+local function bundle(self)
+  if self.caFile then return self.caFile end
+  for _, path in ipairs(system_bundles) do
+    local file = io.open(path, "rb")
+    if file then
+      file:close()
+      return path
+    end
+  end
+end
+
+--- Speaks TLS on a connected socket, with a server whose certificate is trusted and is for this host.
+local function wrap(self, socket)
+  local wrapped, why = self.ssl.wrap(socket, {
+    mode = "client", protocol = "any", options = { "all", "no_sslv2", "no_sslv3", "no_tlsv1", "no_tlsv1_1" },
+    verify = "peer", cafile = bundle(self),
+  })
+  if not wrapped then return nil, why end
+  local host = self.address.host
+  local is_number = host:find "^[%d.]+$" or host:find(":", 1, true)
+  if not is_number then wrapped:sni(host) end
+  wrapped:settimeout(self.timeoutS)
+  local ok
+  ok, why = wrapped:dohandshake()
+  if not ok then return nil, why end
+  if not link.isFor(wrapped:getpeercertificate(), host) then return nil, "the certificate is for another host" end
+  return wrapped
+end
+
+--- Is a certificate for this host? By its alternative names; the common name counts for nothing, as in browsers.
+---@param certificate table LuaSec's
+---@param host string
+---@return boolean
+function link.isFor(certificate, host)
+  local names = (certificate:extensions() or {})["2.5.29.17"] or {}
+  for _, address in ipairs(names.iPAddress or {}) do
+    if address == host then return true end
+  end
+  for _, name in ipairs(names.dNSName or {}) do
+    name, host = name:lower(), host:lower()
+    if name == host then return true end
+    local domain = name:match "^%*(%..+)$"
+    if domain and host:match "^[^.]+(%..+)$" == domain then return true end
+  end
+  return false
+end
+
+local function open_socket(self)
+  local place = self.address
+  local socket = place.path and self.unix() or self.socket.tcp()
+  socket:settimeout(self.timeoutS)
+  local ok, why
+  if place.path then
+    ok, why = socket:connect(place.path)
+  else
+    ok, why = socket:connect(place.host, place.port)
+  end
+  if ok and not place.path then socket:setoption("tcp-nodelay", true) end
+  local opened = socket
+  if ok and place.scheme == "rediss" then
+    opened, why = wrap(self, socket)
+  elseif not ok then
+    opened = nil
+  end
+  if not opened then socket:close() end
+  return opened, why
+end
+
+local function drop(self)
+  if self.client then self.client.network.socket:close() end
+  self.client, self.shas = nil, {}
+end
+
+--- Leaves the server alone for a while, longer each time.
+local function delay(self, why)
+  self.failures = self.failures + 1
+  local pause = math.min(longest_pause_ms, shortest_pause_ms * 2 ^ math.min(self.failures, 10))
+  self.notBefore, self.why = core.now() + pause * (0.5 + math.random() / 2), why
+end
+
+--- Sends one command and reads its answer.
+local function ask(self, words)
+  local name = table.remove(words, 1)
+  local ok, value = pcall(self.redis.command(name), self.client, words)
+  if ok then return value end
+  local why = tostring(value):match "redis error: (.*)"
+  if why then return nil, refused(self, why) end
+  drop(self)
+  delay(self, value)
+  return nil, unreachable(self, value)
+end
+
+local function greet(self)
+  local place, ok, err = self.address, true, nil
+  if place.password then
+    local words = { "AUTH", place.user or place.password }
+    if place.user then words[3] = place.password end
+    ok, err = ask(self, words)
+  end
+  if ok and place.db ~= 0 then ok, err = ask(self, { "SELECT", place.db }) end
+  if not ok then drop(self) end
+  return ok, err
+end
+
+local function connect(self)
+  if core.now() < self.notBefore then return nil, unreachable(self, self.why) end
+  local socket, why = open_socket(self)
+  local ok, err
+  if socket then
+    self.client = self.redis.connect { socket = socket }
+    ok, err = greet(self)
+  else
+    err = unreachable(self, why)
+  end
+  if ok then
+    self.failures = 0
+    return true
+  end
+  delay(self, err.cause)
+  return nil, err
+end
+
+--- One command.
+---@param ... any its words
+---@return any value nil is an answer, too: then there is no err
+---@return loomta.Error? err
+function Link:call(...)
+  local words = { ... }
+  if not self.client then
+    local ok, err = connect(self)
+    if not ok then return nil, err end
+  end
+  return ask(self, words)
+end
+
+--- Runs one of the server-side scripts.
+---@param name string of loomta.cluster.scripts
+---@param keys string[]
+---@param given any[] its further arguments
+---@return any value
+---@return loomta.Error? err
+function Link:run(name, keys, given)
+  local value, err
+  for _ = 1, 2 do
+    local sha = self.shas[name]
+    if not sha then
+      sha, err = self:call("SCRIPT", "LOAD", scripts[name])
+      if not sha then return nil, err end
+      self.shas[name] = sha
+    end
+    local words = { "EVALSHA", sha, #keys }
+    for _, key in ipairs(keys) do words[#words + 1] = key end
+    for _, word in ipairs(given) do words[#words + 1] = word end
+    value, err = self:call(unpack(words))
+    if not (err and err.cause and err.cause:find "^NOSCRIPT") then break end
+    self.shas = {} -- somebody flushed them
+  end
+  return value, err
+end
+
+--- When it is worth another try, in ms from now.
+---@return number
+function Link:pause() return self.client and 0 or math.max(0, self.notBefore - core.now()) end
+
+--- Bounds how long an answer is waited for.
+---@param timeout_ms number
+function Link:limit(timeout_ms)
+  self.timeoutS = math.min(self.timeoutS, timeout_ms / 1000)
+  if self.client then self.client.network.socket:settimeout(self.timeoutS) end
+end
+
+--- Waits, on the caller's own thread.
+function Link:sleep(ms) self.socket.sleep(ms / 1000) end
+
+--- What this machine is called, for people.
+---@return string
+function Link:hostName() return (self.socket.dns.gethostname():gsub("[^%w._-]", "_")) end
+
+--- Lets the connection go. Idempotent; it is made again when it is needed.
+function Link:close() drop(self) end
+
+function Link.__tostring(self) return ("loomta.cluster.Link (%s)"):format(tostring(self.address)) end
+
+--- Makes a link, which does not connect yet.
+---@param address loomta.cluster.Address
+---@param given { timeoutMs: integer?, caFile: string? }
+---@return loomta.cluster.Link?
+---@return loomta.Error? err
+function link.new(address, given)
+  local self = setmetatable({
+    address = address, timeoutS = (given.timeoutMs or 5000) / 1000, caFile = given.caFile, shas = {}, failures = 0, notBefore = 0,
+  }, Link)
+  local err
+  self.redis, err = needs("redis", "lua-redis")
+  if not err then self.socket, err = needs("socket", "lua-socket") end
+  if not err and address.path then self.unix, err = needs("socket.unix", "lua-socket") end
+  if not err and address.scheme == "rediss" then self.ssl, err = needs("ssl", "lua-sec") end
+  if err then return nil, err end
+  return self
+end
+
+return link

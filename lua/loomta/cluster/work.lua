@@ -1,0 +1,200 @@
+--- A worker: takes entries from a queue, uploads them, and says what came of each, until there are no more.
+-- SPDX-License-Identifier: MIT
+local core = require "loomta.core"
+local errors = require "loomta.errors"
+local ledger = require "loomta.cluster.ledger"
+local outcome = require "loomta.outcome"
+local response = require "loomta.response"
+local uploads = require "loomta.uploads"
+
+local tick_ms = 100
+local hold_ms = 1000 -- after a 429 that said nothing of the time
+local settle_after_ms = 5000 -- so long uploads of unknown outcome wait at most for a pause of the others
+local longest_pause_ms = 60000
+
+local work = {}
+
+---@class loomta.cluster.Worker
+---@field private ledger loomta.cluster.Ledger
+---@field private run loomta.Uploads
+---@field private opts table
+---@field private owner table<table, loomta.cluster.Held> by request
+---@field private requestOf table<loomta.cluster.Held, table>
+---@field private counts table<string, integer>
+---@field private failures integer in a row, that may pass
+---@field private notBefore number nothing is begun before, as core.now
+---@field private busySince number? uploads wait to be looked for
+local Worker = {}
+Worker.__index = Worker
+
+--- Where this server does not answer, or is out of order, entry after entry would fail.
+local function slow_down(self)
+  self.failures = self.failures + 1
+  if self.failures < self.opts.concurrency then return end
+  self.notBefore = core.now() + math.min(longest_pause_ms, 500 * 2 ^ math.min(self.failures - self.opts.concurrency, 10))
+end
+
+local function give_back(self, one, how)
+  self.counts.returned = self.counts.returned + 1
+  self.ledger:release(one, how)
+  return "returned"
+end
+
+local function conclude(self, one, kind, media, err, info)
+  self.counts[kind] = self.counts[kind] + 1
+  self.ledger:conclude(one, kind, media, err, info)
+  return kind
+end
+
+--- Decides what becomes of an entry whose upload has ended without success.
+local function judge(self, one, err, info)
+  local run, last = self.run, one.deliveries >= self.opts.maxDeliveries
+  local ending = run.stopped or run.fatal
+  local not_begun = err.code == "not_started" or err.code == "lease_lost" or err.code:find "^queue_" ~= nil
+  if err.possiblyStored or one.mark then
+    if ending or not_begun or not (one.resent or last) then
+      return give_back(self, one, { keepMark = true, noAttempt = ending or not_begun, atOnce = ending, err = err })
+    end
+    err.possiblyStored = true
+    return conclude(self, one, "unknown", nil, err, info)
+  elseif not_begun or ending and err.code == "canceled" or err == run.fatal then
+    return give_back(self, one, { noAttempt = true, atOnce = true })
+  elseif err.status == 429 then
+    self.ledger:hold(hold_ms)
+    return give_back(self, one, { noAttempt = true, atOnce = true, err = err })
+  elseif not err.retryable then
+    return conclude(self, one, "failed", nil, err, info)
+  end
+  slow_down(self)
+  if last then return conclude(self, one, "dead", nil, err, info) end
+  return give_back(self, one, { err = err })
+end
+
+local function tell(self, one, kind, media, err, info)
+  if not self.opts.onResult then return end
+  local word = (kind == "returned" or kind == "lost") and kind or outcome.of(media, err, info)
+  self.opts.onResult(outcome.record(word, one.entry.file, media, err, info))
+end
+
+--- One result of the run.
+local function receive(self, media, err, request, info)
+  local one = self.owner[request]
+  self.owner[request] = nil
+  if self.requestOf[one] == request then self.requestOf[one] = nil end
+  local kind = "lost"
+  if not self.ledger:holds(one) then
+    self.counts.lost = self.counts.lost + 1
+  elseif media then
+    self.failures = 0
+    kind = conclude(self, one, "done", media, nil, info)
+  else
+    kind = judge(self, one, err, info)
+  end
+  tell(self, one, kind, media, err, info)
+end
+
+--- An entry that is not to be uploaded.
+local function refuse(self, one, err, kind)
+  local info = response.nothingSent()
+  if one.mark then kind, err.possiblyStored = "unknown", true end
+  tell(self, one, conclude(self, one, kind, nil, err, info), nil, err, info)
+end
+
+--- The server asks for patience: all workers are to hear that.
+local function on_retry(self, err, delay_ms)
+  if err.status == 429 then self.ledger:hold(delay_ms) end
+end
+
+--- Uploads of unknown outcome are looked for when nothing else is under way: do they wait for long?
+local function should_settle(self)
+  if not self.run.settler:isBusy() then
+    self.busySince = nil
+    return false
+  end
+  self.busySince = self.busySince or core.now()
+  return core.now() - self.busySince > settle_after_ms
+end
+
+--- What the run draws: a request; false: not now; nil: no more.
+local function next_request(self)
+  if self.run.fatal or self.refusal then return nil end
+  if core.now() < self.notBefore or should_settle(self) then return false end
+  local one, err, kind = self.ledger:next()
+  while one and err do
+    refuse(self, one, err, kind)
+    one, err, kind = self.ledger:next()
+  end
+  if one == nil then
+    self.refusal = err
+    return nil
+  elseif not one then
+    if self.ledger:isEmpty() and not self.opts.wait then return nil end
+    return false
+  end
+  local request = { file = one.entry.file, folderId = one.entry.folderId }
+  request.onRetry = function(failure, _, delay_ms) on_retry(self, failure, delay_ms) end
+  self.owner[request], self.requestOf[one] = one, request
+  return request
+end
+
+local function abandon(self, list)
+  for _, one in ipairs(list) do
+    if self.requestOf[one] then self.run:cancel(self.requestOf[one]) end
+  end
+end
+
+--- Keeps what is held, and lets go in time of what cannot be kept.
+local function keep(self)
+  local held = self.ledger
+  if held:isBehind() then held:flush() end
+  if held:isDue() then abandon(self, held:renew()) end
+  local expired = held:expired()
+  held:forget(expired)
+  abandon(self, expired)
+end
+
+--- Says what is left to say, as long as others could not have taken it over.
+local function finish(self)
+  local held = self.ledger
+  held:returnRest()
+  local until_ms = core.now() + self.opts.leaseMs
+  while not held:flush() and core.now() < until_ms do held.link:sleep(tick_ms) end
+  held:leave()
+end
+
+--- Works until the queue is empty, or the run is stopped.
+---@param client loomta.Client
+---@param link loomta.cluster.Link
+---@param keys string[]
+---@param consumer string
+---@param opts table checked: concurrency, leaseMs, maxDeliveries, filesPerSecond, wait, onResult, onTick
+---@param settings table for the uploads
+---@return table? counts
+---@return loomta.Error? err
+function work.go(client, link, keys, consumer, opts, settings)
+  local self = setmetatable({
+    opts = opts, owner = {}, requestOf = {}, failures = 0, notBefore = 0, ledger = ledger.new(link, keys, consumer, opts),
+    counts = { done = 0, failed = 0, unknown = 0, dead = 0, returned = 0, lost = 0 },
+  }, Worker)
+  settings.concurrency, settings.reconcile = opts.concurrency, "exact"
+  self.run = uploads.new(client, function() return next_request(self) end, settings, self.ledger)
+  local refusal
+  repeat
+    self.run:wait(tick_ms)
+    for media, err, request, info in self.run:ready() do
+      if request then
+        receive(self, media, err, request, info)
+      else
+        refusal = err
+      end
+    end
+    keep(self)
+    if opts.onTick then opts.onTick(self.run) end
+  until self.run:done()
+  finish(self)
+  local err = refusal or self.refusal or self.run.fatal
+  if not err and self.ledger:isBehind() then err = self.ledger.error end
+  return self.counts, err and errors.copy(err)
+end
+
+return work

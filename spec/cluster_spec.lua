@@ -1,0 +1,202 @@
+-- loomta.queue: one queue on a real Redis, one or many workers against one server that can be told to misbehave.
+-- SPDX-License-Identifier: MIT
+local eventually = require "spec.support.eventually"
+local files = require "spec.support.files"
+local loomta = require "loomta"
+local redis = require "spec.support.redis"
+local sandbox = require "spec.support.sandbox"
+local socket = require "socket"
+local workers = require "spec.support.queue_worker"
+
+if not redis.isThere() then
+  print "\nno redis-server or no lua-redis: the specs of queues are skipped"
+  return
+end
+
+local box, server, client, folder, name_count, queue, url
+name_count = 0
+
+local function make_files(count, size)
+  local paths = {}
+  for i = 1, count do
+    paths[i] = files.write(("%s/%04d.jpg"):format(folder, i), "\255\216\255\224" .. i .. "\n" .. ("x"):rep(size or 2000))
+  end
+  return paths
+end
+
+local function names_stored()
+  local times, total = {}, 0
+  for _, item in ipairs((box:media())) do
+    local name = item.originalFileName:match "^(%d+)%-" .. ".jpg"
+    times[name] = (times[name] or 0) + 1
+    total = total + 1
+  end
+  return times, total
+end
+
+local function each_stored_once(paths)
+  local times, total = names_stored()
+  for _, path in ipairs(paths) do assert.equal(1, times[path:match "[^/]*$"], path) end
+  assert.equal(#paths, total)
+end
+
+local function work(more)
+  local given = { client = client, leaseMs = 1000 }
+  for name, value in pairs(more or {}) do given[name] = value end
+  return queue:work(given)
+end
+
+local function records()
+  local list = {}
+  for record in queue:results() do list[#list + 1] = record end
+  return list
+end
+
+setup(function()
+  server = redis.start()
+  box = sandbox.start { args = { "--keep-media", "20000" } }
+end)
+teardown(function()
+  server:stop()
+  box:stop()
+end)
+before_each(function()
+  box:reset()
+  folder = files.shell "mktemp -d"
+  name_count = name_count + 1
+  url = server:url("q" .. name_count)
+  queue = assert(loomta.queue { url = url })
+  client = assert(loomta.new { apiKey = box.key, baseUrl = box.url, idleTimeoutMs = 2000 })
+end)
+after_each(function()
+  queue:close()
+  client:close()
+  files.shell("rm -rf " .. folder)
+end)
+
+describe("queue:enqueue", function()
+  it("queues a file once, whoever names it how often", function()
+    local paths = make_files(250)
+    assert.same({ enqueued = 250, known = 0, failed = 0 }, (queue:enqueue(paths)))
+    local other = assert(loomta.queue { url = url })
+    assert.same({ enqueued = 0, known = 250, failed = 0 }, (other:enqueue(paths)))
+    other:close()
+    assert.equal(250, queue:status().queued)
+  end)
+
+  it("takes a file again that has changed, or that goes elsewhere", function()
+    local paths = make_files(1)
+    queue:enqueue(paths)
+    files.write(paths[1], "\255\216\255\224 something else, and longer")
+    assert.equal(1, queue:enqueue(paths).enqueued)
+    assert.equal(1, queue:enqueue(paths, { folderId = "8b2c1f4a-77d0-4e2c-9a1e-5c3b2a1d0e4f" }).enqueued)
+    assert.equal(0, queue:enqueue(paths, { folderId = "8B2C1F4A-77D0-4E2C-9A1E-5C3B2A1D0E4F" }).enqueued)
+    assert.equal(0, queue:enqueue(paths, { folderId = "null" }).enqueued)
+  end)
+
+  it("tells of files that are not there, and goes on", function()
+    local paths, seen = make_files(2), {}
+    table.insert(paths, 2, folder .. "/missing.jpg")
+    local counts = queue:enqueue(paths, { onError = function(path, err) seen[#seen + 1] = { path, err.code } end })
+    assert.same({ enqueued = 2, known = 0, failed = 1 }, counts)
+    assert.same({ { folder .. "/missing.jpg", "file_read_failed" } }, seen)
+  end)
+end)
+
+describe("queue:work", function()
+  it("uploads what is queued and leaves nothing behind", function()
+    local paths = make_files(30)
+    queue:enqueue(paths)
+    local counts, err = work()
+    assert.is_nil(err)
+    assert.same({ done = 30, failed = 0, unknown = 0, dead = 0, returned = 0, lost = 0 }, counts)
+    each_stored_once(paths)
+    local status = queue:status()
+    assert.equal(0, status.queued + status.inFlight)
+    assert.equal(30, status.done)
+    assert.equal(0, status.secondsLeft)
+    assert.same({}, status.consumers)
+    assert.equal(0, server:count("HLEN", ("loomta:{q%d}:started"):format(name_count)))
+    local list = records()
+    assert.equal(30, #list)
+    assert.equal("uploaded", list[1].type)
+    assert.equal(2000, list[1].size - list[1].size % 1000)
+    assert.is_string(list[1].media.id)
+  end)
+
+  it("shares the files among workers, each to one", function()
+    local paths = make_files(300)
+    queue:enqueue(paths)
+    local first = workers.start(url, box, folder .. "/first.log", { "concurrency=4", "leaseMs=5000" })
+    local second = workers.start(url, box, folder .. "/second.log", { "concurrency=4", "leaseMs=5000" })
+    first:wait()
+    second:wait()
+    each_stored_once(paths)
+    assert.equal(300, queue:status().done)
+  end)
+
+  it("marks an upload as started in Redis before its first byte", function()
+    local paths = make_files(1)
+    queue:enqueue(paths)
+    local marks
+    work { onProgress = function()
+      marks = marks or server:cli("HVALS", ("loomta:{q%d}:started"):format(name_count))
+    end }
+    assert.truthy(marks:find('"name":"0001-', 1, true), marks)
+    assert.truthy(marks:find('"token":', 1, true), marks)
+    assert.truthy(marks:find('"consumer":', 1, true), marks)
+  end)
+
+  it("does not upload what has changed since it was queued", function()
+    local paths = make_files(2)
+    queue:enqueue(paths)
+    files.write(paths[1], "\255\216\255\224 something else")
+    assert.equal(1, work().failed)
+    local list = records()
+    assert.equal(2, #list)
+    local found = list[1].error or list[2].error
+    assert.equal("file_changed", found.code)
+    assert.equal("refused", (list[1].error and list[1] or list[2]).type)
+    assert.equal(1, queue:enqueue(paths).enqueued) -- and it may be queued again
+  end)
+
+  it("says no to options that it cannot obey", function()
+    for name, value in pairs { journal = "x", reconcile = true, retryUnknown = true, concurrency = 0, leaseMs = 10, cow = 1, filesPerSecond = -1 } do
+      local counts, err = work { [name] = value }
+      assert.is_nil(counts and err == nil or nil, name)
+      assert.equal("invalid_option", err.code)
+      assert.truthy(err.message:find(name, 1, true), err.message)
+    end
+  end)
+end)
+
+describe("a worker that is killed", function()
+  it("loses nothing and stores nothing twice", function()
+    local paths = make_files(60, 50000)
+    queue:enqueue(paths)
+    for round = 1, 4 do
+      local worker = workers.start(url, box, ("%s/%d.log"):format(folder, round), { "concurrency=4", "leaseMs=1000" })
+      local before = select(2, box:media())
+      eventually(function() return select(2, box:media()) > before + 3 end)
+      worker:signal "KILL"
+      eventually(function() return not worker:isRunning() end)
+    end
+    local counts = work { maxDeliveries = 20 }
+    assert.equal(0, counts.failed + counts.unknown + counts.dead)
+    each_stored_once(paths)
+    assert.equal(60, queue:status().done)
+  end)
+
+  it("has stored what it had no answer for: that is found, and not sent again", function()
+    local paths = make_files(3)
+    queue:enqueue(paths)
+    box:fault { method = "POST", path = "/public/v1/media", delayAfterBodyMs = 60000, times = 3 }
+    local worker = workers.start(url, box, folder .. "/worker.log", { "concurrency=3", "leaseMs=1000" })
+    eventually(function() return select(2, box:media()) == 3 end)
+    worker:signal "KILL"
+    local counts = work()
+    assert.equal(3, counts.done)
+    each_stored_once(paths)
+    for _, record in ipairs(records()) do assert.is_true(record.info.reconciled) end
+  end)
+end)
