@@ -58,6 +58,7 @@ SANDBOX_PACKAGES := libmicrohttpd jansson nettle
 
 LUA_FILES := $(wildcard lua/loomta/*.lua)
 CLI_FILES := $(wildcard lua/loomta/cli/*.lua)
+QUEUE_FILES := $(wildcard lua/loomta/cluster/*.lua)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -108,11 +109,12 @@ $(BUILD)/host: spec/support/host.c
 
 # (The command runs on the Lua that it is installed for.)
 install: $(CORE)  ## install library, command and man page (LuaRocks sets where the first two go)
-	$(INSTALL) -d '$(DESTDIR)$(INST_LIBDIR)/loomta' '$(DESTDIR)$(INST_LUADIR)/loomta/cli' '$(DESTDIR)$(INST_BINDIR)' \
+	$(INSTALL) -d '$(DESTDIR)$(INST_LIBDIR)/loomta' '$(DESTDIR)$(INST_LUADIR)/loomta/cli' '$(DESTDIR)$(INST_LUADIR)/loomta/cluster' '$(DESTDIR)$(INST_BINDIR)' \
 	  '$(DESTDIR)$(INST_MANDIR)/man1'
 	$(INSTALL) -m 755 $(CORE) '$(DESTDIR)$(INST_LIBDIR)/loomta/core.so'
 	$(INSTALL) -m 644 $(LUA_FILES) '$(DESTDIR)$(INST_LUADIR)/loomta'
 	$(INSTALL) -m 644 $(CLI_FILES) '$(DESTDIR)$(INST_LUADIR)/loomta/cli'
+	$(INSTALL) -m 644 $(QUEUE_FILES) '$(DESTDIR)$(INST_LUADIR)/loomta/cluster'
 	sed '1s|.*|#!/usr/bin/env $(LUA)|' bin/loomta-upload >'$(DESTDIR)$(INST_BINDIR)/loomta-upload'
 	chmod 755 '$(DESTDIR)$(INST_BINDIR)/loomta-upload'
 	$(INSTALL) -m 644 docs/loomta-upload.1 '$(DESTDIR)$(INST_MANDIR)/man1'

@@ -71,8 +71,8 @@ local open_fields = {
 
 --- Opens a queue. Nothing is sent before it is used.
 ---@param given { url: string?, caFile: string?, timeoutMs: integer?, patienceMs: number? } url: else that of LOOMTA_QUEUE_URL;
----caFile: whom to trust with rediss://; timeoutMs: how long Redis may take for an answer; patienceMs: how long `enqueue`, `status`
----and `results` try again while Redis cannot be reached
+---caFile: whom to trust with rediss://; timeoutMs: how long Redis may take for an answer; patienceMs: how long `enqueue`,
+---`status` and `results` try again while Redis cannot be reached
 ---@return loomta.Cluster?
 ---@return loomta.Error? err
 function cluster.open(given)

@@ -11,6 +11,9 @@ Commands:
    loomta-upload login     get a key: confirm a code in a browser
    loomta-upload status    say whether there is a key, and whether the server takes it
    loomta-upload logout    remove the key that login has stored
+   loomta-upload enqueue, work, results, and status --queue URL
+                           a queue on Redis that workers on many machines share; see
+                           loomta-upload enqueue --help
    (A file of such a name: ./login)
 
 Examples:
@@ -23,6 +26,7 @@ Examples:
 Environment:
    LOOMTA_API_KEY   the key; else the file ~/.loomta/credentials.json
    LOOMTA_API_URL   another server, such as a sandbox
+   LOOMTA_QUEUE_URL the queue, where --queue is not given
    NO_COLOR         no colours
    CI               no redrawn lines
 

@@ -8,6 +8,7 @@ local files = require "loomta.cli.files"
 local lfs = require "lfs"
 local loomta = require "loomta"
 local progress = require "loomta.cli.progress"
+local queue = require "loomta.cli.queue"
 local report = require "loomta.cli.report"
 local types = require "loomta.types"
 local watch = require "loomta.cli.watch"
@@ -233,6 +234,7 @@ end
 ---@param words string[]
 ---@return integer status for os.exit
 function cli.main(words)
+  if queue.isMeant(words) then return queue.run(words) end
   if account.commands[words[1]] then return account.run(words) end
   local given, problem = args.parse(words)
   if not given then

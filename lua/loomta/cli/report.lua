@@ -75,7 +75,9 @@ end
 function report.say(text) io.stderr:write("loomta-upload: ", report.plain(text), "\n") end
 
 --- A value as JSON, for people too: what matters stands first.
-local function encode(value) return json.render(value, { before = before, text = unicode.clean }) end
+function report.encode(value) return json.render(value, { before = before, text = unicode.clean }) end
+
+local encode = report.encode
 
 --- Prints one JSON object. A path is not always UTF-8, which JSON has to be: then its bytes are there in hexadecimal.
 local function print_json(self, object)

@@ -57,7 +57,7 @@ local function judge(self, one, err, info)
     end
     err.possiblyStored = true
     return conclude(self, one, "unknown", nil, err, info)
-  elseif not_begun or ending and err.code == "canceled" or err == run.fatal then
+  elseif not_begun or ending and (err.code == "canceled" or run.fatal and err.code == run.fatal.code) then
     return give_back(self, one, { noAttempt = true, atOnce = true })
   elseif err.status == 429 then
     self.ledger:hold(hold_ms)

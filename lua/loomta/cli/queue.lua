@@ -1,0 +1,276 @@
+--- loomta-upload's commands about a queue that many workers share: enqueue, work, status and results.
+-- SPDX-License-Identifier: MIT
+local argparse = require "argparse"
+local core = require "loomta.core"
+local files = require "loomta.cli.files"
+local json = require "loomta.json"
+local loomta = require "loomta"
+local report = require "loomta.cli.report"
+local types = require "loomta.types"
+local unicode = require "loomta.unicode"
+
+local signal_numbers = { INT = 2, TERM = 15, HUP = 1 }
+local say = report.say
+
+local queue = {}
+
+--- The exit status of a failure is that of uploads.
+local function fail(err)
+  say(tostring(err))
+  if err.kind == "auth" then return 3 end
+  if err.code == "invalid_option" then return 2 end
+  return (err.retryable or err.kind == "network") and 5 or 1
+end
+
+local function print_record(record)
+  local clean, changed = unicode.clean(record.file or "")
+  if changed then record.fileBytes = record.file:gsub(".", function(byte) return ("%02x"):format(byte:byte()) end) end
+  record.file = record.file and clean
+  return io.stdout:write(report.encode(record), "\n") and io.stdout:flush()
+end
+
+local function number_of(text, least)
+  local number = text:match "^%d+$" and tonumber(text)
+  return number and number >= least and number < 2 ^ 31 and number or nil
+end
+
+local function count_option(parser, name, about, least)
+  return parser:option(name, about):argname "N":convert(function(text)
+    local number = number_of(text, least or 1)
+    if number then return number end
+    return nil, ("option '%s' must be a number, %d or more, not '%s'"):format(name, least or 1, text)
+  end)
+end
+
+local function seconds_option(parser, name, about)
+  return parser:option(name, about):argname "SECONDS":convert(function(text)
+    local number = number_of(text, 1)
+    if number then return number * 1000 end
+    return nil, ("option '%s' must be a number of seconds, 1 or more, not '%s'"):format(name, text)
+  end)
+end
+
+--- Runs until a signal comes; which one.
+local function watch_signals()
+  local signals = core.signals()
+  return signals, function()
+    for name in pairs(signal_numbers) do
+      if signals:count(name) > 0 then return name, signals:count "INT" + signals:count "TERM" + signals:count "HUP" end
+    end
+    return nil, 0
+  end
+end
+
+local function enqueue_options(parser)
+  parser:argument("PATH", "Files, and folders with all that is in them; - reads a list from stdin."):args "*":target "paths"
+  parser:option("--files-from", "Read a list of paths from FILE, one a line; - is stdin."):argname "FILE"
+  parser:flag("-0 --null", "The paths in lists end with a NUL byte instead of a line's end.")
+  parser:option("--include", "In folders take only files like this: *.mp4. Can be repeated."):argname "GLOB":count "*"
+  parser:option("--exclude", "In folders pass over files and folders like this. Can be repeated."):argname "GLOB":count "*"
+  parser:option("--folder", "Loomta's folder, by its id."):argname "ID":target "folder"
+  parser:flag("-n --dry-run", "Print the paths that would be queued; ask nobody.")
+end
+
+--- What is wrong with the words for enqueue.
+local function enqueue_problem(given)
+  for at = #given.paths, 1, -1 do
+    if given.paths[at] == "-" then
+      if given.files_from then return "one list only: --files-from or -" end
+      given.files_from = "-"
+      table.remove(given.paths, at)
+    end
+  end
+  if #given.paths == 0 and not given.files_from then return "nothing to queue: name a file or a folder" end
+  if given.null and not given.files_from then return "-0 goes with --files-from or -: it is about lists" end
+  if given.folder and not types.folderId(given.folder) then return "--folder must be a folder's id, or null" end
+end
+
+local function enqueue(given, opened)
+  local missing = 0
+  local function complain(path, why)
+    missing = missing + 1
+    say(("missing: %s: %s"):format(path, why))
+  end
+  local each = files.each(given, complain)
+  if given.dry_run then
+    for path in each do
+      if path then print(report.plain(path)) end
+    end
+    return missing > 0 and 4 or 0
+  end
+  local signals, look = watch_signals()
+  local caught
+  local counts, err = opened:enqueue(function() return (each()) end, {
+    folderId = given.folder,
+    onError = function(path, why) complain(path, tostring(why)) end,
+    onTick = function()
+      caught = look()
+      return not caught
+    end,
+  })
+  signals:restore()
+  if not counts then return fail(err) end
+  print(("{\"enqueued\":%d,\"known\":%d,\"missing\":%d}"):format(counts.enqueued, counts.known, missing))
+  if caught then return 128 + signal_numbers[caught] end
+  return missing > 0 and 4 or 0
+end
+
+local function work_options(parser)
+  count_option(parser, "--concurrency", "How many files are under way at once; 4 by default.")
+  seconds_option(parser, "--lease", "After so long others take over what a silent worker had; 60 by default.")
+  count_option(parser, "--deliveries", "How often a file is tried before it is a dead letter; 5 by default.")
+  count_option(parser, "--rate", "The most files a second that all workers together begin.")
+  count_option(parser, "--retries", "How often a request is tried again; 2 by default.", 0)
+  parser:flag("--wait", "When the queue is empty, wait for more.")
+  parser:flag("-q --quiet", "Print no line for each file.")
+end
+
+local function work(given, opened)
+  local client, err = loomta.new {}
+  if client then err = require("loomta.cli.account").keyProblem() end
+  if err then return fail(err) end
+  local signals, look = watch_signals()
+  local obeyed, caught = 0, nil
+  local counts
+  counts, err = opened:work {
+    client = client, concurrency = given.concurrency, leaseMs = given.lease, maxDeliveries = given.deliveries,
+    filesPerSecond = given.rate, maxRetries = given.retries, wait = given.wait,
+    onResult = not given.quiet and print_record or nil,
+    onTick = function(run)
+      local name, count = look()
+      if count == obeyed then return end
+      caught = caught or name
+      if obeyed == 0 then
+        say "stopping: the uploads under way are finished first; press again to cancel them"
+        run:stop()
+      end
+      if count > 1 then run:close() end
+      obeyed = count
+    end,
+  }
+  signals:restore()
+  client:close()
+  if not counts then return fail(err) end
+  local words = {}
+  for _, name in ipairs { "done", "failed", "unknown", "dead", "returned", "lost" } do
+    words[#words + 1] = ("%d %s"):format(counts[name], name)
+  end
+  say(table.concat(words, ", "))
+  if err then
+    fail(err)
+    return err.kind == "auth" and counts.done == 0 and 3 or 7
+  end
+  if caught then return given.wait and obeyed == 1 and 0 or 128 + signal_numbers[caught] end
+  return counts.unknown > 0 and 6 or counts.failed + counts.dead > 0 and 1 or 0
+end
+
+--- Seconds for people.
+local function duration(seconds)
+  if not seconds then return "nobody can tell yet" end
+  if seconds < 90 then return ("%.0f s"):format(seconds) end
+  if seconds < 5400 then return ("%.0f min"):format(seconds / 60) end
+  return ("%.1f h"):format(seconds / 3600)
+end
+
+local function status_options(parser) parser:flag("--json", "JSON on a terminal, too.") end
+
+local function status(given, opened)
+  local found, err = opened:status()
+  if not found then return fail(err) end
+  if given.json or not core.terminal(1) then
+    print((json.render(found)))
+    return 0
+  end
+  local function row(name, value) print(("%-10s %s"):format(name, value)) end
+  row("queue", found.name)
+  for _, pair in ipairs { { "queued", "queued" }, { "in flight", "inFlight" }, { "done", "done" }, { "failed", "failed" },
+    { "unknown", "unknown" }, { "dead", "dead" } } do row(pair[1], ("%d"):format(found[pair[2]])) end
+  row("rate", ("%d a minute"):format(found.filesPerMinute))
+  row("time left", duration(found.secondsLeft))
+  if found.holdMs > 0 then row("held", "for " .. duration(found.holdMs / 1000)) end
+  local names = {}
+  for name in pairs(found.consumers) do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do row("worker", ("%d  %s"):format(found.consumers[name], report.plain(name))) end
+  return 0
+end
+
+local function results_options(parser)
+  parser:option("--since", "Only what came after this \"id\"."):argname "ID"
+  parser:flag("--follow", "Wait for more, until stopped.")
+  parser:flag("--remove", "Take from Redis what was printed.")
+end
+
+local function results(given, opened)
+  if given.since and not given.since:find "^%d+%-%d+$" then
+    say "--since must be an \"id\" that results has printed; try loomta-upload results --help"
+    return 2
+  end
+  local signals, look = watch_signals()
+  local code = 0
+  for record, id in opened:results { since = given.since, follow = given.follow, remove = given.remove } do
+    if record then
+      record.id = id
+      if not print_record(record) then
+        code = 1
+        break
+      end
+    elseif id then
+      code = fail(id)
+    end
+    local caught = look()
+    if caught then
+      code = given.follow and 0 or 128 + signal_numbers[caught]
+      break
+    end
+  end
+  signals:restore()
+  return code
+end
+
+queue.commands = {
+  enqueue = { run = enqueue, options = enqueue_options, problem = enqueue_problem, needless = "dry_run",
+    about = "Put files into a queue that workers on any number of machines share; a file is queued once." },
+  work = { run = work, options = work_options, about = "Upload what is queued, until there is no more." },
+  status = { run = status, options = status_options, about = "Say how a queue stands: a table on a terminal, else JSON." },
+  results = { run = results, options = results_options,
+    about = "Print what came of each file, as loomta-upload --json does, one JSON object a line." },
+}
+
+--- Is this a command about a queue? `status` alone is about the key.
+---@param words string[]
+---@return boolean
+function queue.isMeant(words)
+  if words[1] ~= "status" then return queue.commands[words[1]] ~= nil end
+  for place = 2, #words do
+    if words[place] == "--queue" or words[place]:find "^%-%-queue=" then return true end
+  end
+  return false
+end
+
+--- Runs one of the commands.
+---@param words string[] the command line
+---@return integer status for os.exit
+function queue.run(words)
+  local command = queue.commands[words[1]]
+  local name = "loomta-upload " .. words[1]
+  local parser = argparse(name, command.about):help_max_width(90)
+  parser:option("--queue", "Where the queue is: redis://[user:password@]host[:port]/db/NAME, or rediss:// for TLS. Without it, or "
+    .. "as env: what LOOMTA_QUEUE_URL says, which other users of the machine cannot read."):argname "URL"
+  parser:option("--ca-file", "Whom to trust with rediss://; by default whom the system trusts."):argname "FILE"
+  command.options(parser)
+  local ok, given = parser:pparse({ (table.unpack or unpack)(words, 2) })
+  local problem = not ok and given or command.problem and command.problem(given)
+  if problem then
+    say(problem:gsub("%s*\n", "; ") .. ("; try %s --help"):format(name))
+    return 2
+  end
+  if command.needless and given[command.needless] then return command.run(given) end
+  local opened, err = loomta.queue { url = given.queue ~= "env" and given.queue or nil, caFile = given.ca_file }
+  if not opened then return fail(err) end
+  local code = command.run(given, opened)
+  opened:close()
+  return code
+end
+
+return queue

@@ -1,0 +1,303 @@
+-- loomta.queue when things go wrong: Redis goes away and comes back, leases end, entries are poison, the server asks for patience.
+-- SPDX-License-Identifier: MIT
+local address = require "loomta.cluster.address"
+local eventually = require "spec.support.eventually"
+local files = require "spec.support.files"
+local loomta = require "loomta"
+local redis = require "spec.support.redis"
+local sandbox = require "spec.support.sandbox"
+local workers = require "spec.support.queue_worker"
+
+if not redis.isThere() then
+  print "\nno redis-server or no lua-redis: the specs of queues are skipped"
+  return
+end
+
+local password = "hunter2loomta"
+local box, server, client, folder, queue, url, key
+
+local function make_files(count, size)
+  local paths = {}
+  for i = 1, count do
+    paths[i] = files.write(("%s/%04d.jpg"):format(folder, i), "\255\216\255\224" .. i .. "\n" .. ("x"):rep(size or 2000))
+  end
+  return paths
+end
+
+local function stored() return (select(2, box:media())) end
+
+local function each_stored_once(paths)
+  local times = {}
+  for _, item in ipairs((box:media())) do
+    local name = item.originalFileName:match "^%d+"
+    times[name] = (times[name] or 0) + 1
+  end
+  for _, path in ipairs(paths) do assert.equal(1, times[path:match "(%d+)%.jpg$"], path) end
+end
+
+local function work(more)
+  local given = { client = client, leaseMs = 1000 }
+  for name, value in pairs(more or {}) do given[name] = value end
+  return queue:work(given)
+end
+
+local function worker(name, words)
+  return workers.start(url, box, folder .. "/" .. name .. ".log", words)
+end
+
+local function only_record()
+  local list = {}
+  for record in queue:results() do list[#list + 1] = record end
+  assert.equal(1, #list)
+  return list[1]
+end
+
+before_each(function()
+  server = redis.start { password = password }
+  box = sandbox.start { args = { "--keep-media", "20000" } }
+  folder = files.shell "mktemp -d"
+  url, key = server:url("q", "tcp"), "loomta:{q}:"
+  queue = assert(loomta.queue { url = url })
+  client = assert(loomta.new { apiKey = box.key, baseUrl = box.url, maxRetries = 0, idleTimeoutMs = 2000 })
+end)
+after_each(function()
+  queue:close()
+  client:close()
+  server:stop()
+  box:stop()
+  files.shell("rm -rf " .. folder)
+end)
+
+describe("Redis that goes away", function()
+  it("is waited for, and what ended meanwhile is told to it", function()
+    local paths = make_files(60)
+    queue:enqueue(paths)
+    box:fault { method = "POST", delayAfterBodyMs = 100, times = 0 }
+    local one = worker("one", { "concurrency=4", "leaseMs=6000" })
+    eventually(function() return stored() > 10 end)
+    server:kill()
+    eventually(function() return box:connections() > 0 end)
+    server:start()
+    assert.truthy(one:wait():find("counts done=60 failed=0 unknown=0 dead=0", 1, true), one:said())
+    each_stored_once(paths)
+    assert.equal(60, stored())
+    assert.equal(60, queue:status().done)
+  end)
+
+  it("stops a worker from beginning anything, however long it takes", function()
+    local paths = make_files(40)
+    queue:enqueue(paths)
+    box:fault { method = "POST", delayAfterBodyMs = 50, times = 0 }
+    local one = worker("one", { "concurrency=2", "leaseMs=900" })
+    eventually(function() return stored() > 4 end)
+    server:signal "STOP" -- it takes connections and does not answer
+    local before
+    eventually(function() -- the lease is over, and so is all that was under way
+      local now = stored()
+      local same = before == now
+      before = now
+      files.shell "sleep 1"
+      return same
+    end)
+    assert.is_true(one:isRunning())
+    server:signal "CONT"
+    one:wait()
+    each_stored_once(paths)
+    assert.equal(40, stored())
+    local status = queue:status()
+    assert.equal(40, status.done)
+  end)
+
+  it("is an error for those who do not wait", function()
+    server:kill()
+    local impatient = assert(loomta.queue { url = url, patienceMs = 0 })
+    for name, call in pairs {
+      enqueue = function() return impatient:enqueue(make_files(1)) end,
+      status = function() return impatient:status() end,
+      work = function() return impatient:work { client = client } end,
+    } do
+      local value, err = call()
+      assert.is_nil(value, name)
+      assert.equal("queue_unreachable", err.code)
+      assert.equal("network", err.kind)
+      assert.is_true(err.retryable)
+    end
+    local record, err = impatient:results()()
+    assert.is_false(record)
+    assert.equal("queue_unreachable", err.code)
+    impatient:close()
+  end)
+end)
+
+describe("an entry", function()
+  it("goes to the dead letters with its error when it failed too often", function()
+    queue:enqueue(make_files(1))
+    box:fault { method = "POST", status = 503, retryAfter = "0", code = "overloaded", message = "no room", times = 0 }
+    local counts = work { leaseMs = 300, maxDeliveries = 2 }
+    assert.equal(1, counts.returned)
+    assert.equal(1, counts.dead)
+    assert.equal(1, server:count("XLEN", key .. "dead"))
+    assert.truthy(server:cli("XRANGE", key .. "dead", "-", "+"):find("no room", 1, true))
+    local record = only_record()
+    assert.equal("failed", record.type)
+    assert.equal(503, record.error.status)
+    assert.equal(1, queue:status().dead)
+    assert.equal(1, queue:enqueue({ folder .. "/0001.jpg" }).enqueued) -- surely not stored: it may be queued again
+  end)
+
+  it("that kills its worker each time is no worker's for ever", function()
+    queue:enqueue(make_files(1))
+    for _ = 1, 3 do server:cli("XAUTOCLAIM", key .. "entries", "workers", "ghost", 0, "0") end
+    work {} -- makes the group, and takes it
+    assert.equal(1, stored())
+    queue:enqueue { files.write(folder .. "/poison.jpg", "\255\216\255\224 poison") }
+    server:cli("XREADGROUP", "GROUP", "workers", "ghost", "STREAMS", key .. "entries", ">")
+    for _ = 1, 5 do server:cli("XAUTOCLAIM", key .. "entries", "workers", "ghost", 0, "0") end
+    local counts = work { leaseMs = 300 }
+    assert.equal(1, counts.dead)
+    assert.equal(1, stored())
+    assert.truthy(server:cli("XRANGE", key .. "dead", "-", "+"):find("too_many_deliveries", 1, true))
+  end)
+
+  it("that was marked and cannot be told of is set aside, and not sent again", function()
+    queue:enqueue(make_files(1))
+    box:fault { method = "POST", status = 500, times = 0 }
+    local counts = work { maxDeliveries = 1 }
+    assert.equal(1, counts.unknown)
+    local record = only_record()
+    assert.equal("unknown", record.type)
+    assert.is_true(record.error.possiblyStored)
+    assert.equal(1, queue:status().unknown)
+    assert.equal(0, queue:enqueue({ folder .. "/0001.jpg" }).enqueued)
+  end)
+
+  it("that another worker has taken over must not begin", function()
+    local scripts = require "loomta.cluster.scripts"
+    local link = require "loomta.cluster.link"
+    queue:enqueue(make_files(1))
+    local connection = assert(link.new(address.parse(url), {}))
+    local keys = scripts.keys "q"
+    connection:run("join", keys, {})
+    local rows = connection:run("draw", keys, { "first", 1, 60000, 0 })
+    local id = rows[3]
+    local mark = '{"name":"a.jpg","token":"t","size":1}'
+    server:cli("XCLAIM", key .. "entries", "workers", "second", 0, id)
+    assert.same({ 0 }, connection:run("begin", keys, { "first", id, mark }))
+    assert.equal(0, server:count("HLEN", key .. "started"))
+    assert.same({ 1 }, connection:run("begin", keys, { "second", id, mark }))
+    assert.equal(0, connection:run("finish", keys, { "first", id, "done", "{}", "x" }))
+    assert.equal(0, connection:run("release", keys, { "first", id, "0", "0", 0, "" }))
+    assert.same({ 0 }, connection:run("renew", keys, { "first", id }))
+    assert.equal(1, connection:run("finish", keys, { "second", id, "done", "{}", "x" }))
+    connection:close()
+  end)
+
+  it("that is taken over while it is sent is canceled, and stored once", function()
+    local paths = make_files(1)
+    queue:enqueue(paths)
+    box:fault { method = "POST", delayBeforeBodyMs = 20000, times = 1 }
+    local slow = worker("slow", { "concurrency=1", "leaseMs=1200" })
+    eventually(function() return server:count("HLEN", key .. "started") == 1 end)
+    slow:signal "STOP"
+    local counts = work { leaseMs = 1200 }
+    assert.equal(1, counts.done)
+    slow:signal "CONT"
+    assert.truthy(slow:wait():find("done=0", 1, true), slow:said())
+    each_stored_once(paths)
+  end)
+end)
+
+describe("a rate limit", function()
+  it("of the server holds all workers", function()
+    queue:enqueue(make_files(20))
+    box:fault { method = "POST", status = 429, retryAfter = "2", times = 1 }
+    local one = worker("one", { "concurrency=1", "leaseMs=5000" })
+    eventually(function() return (queue:status().holdMs or 0) > 500 end)
+    local before = stored()
+    local two = worker("two", { "concurrency=4", "leaseMs=5000" })
+    eventually(function() return two:isRunning() and server:cli("XINFO", "GROUPS", key .. "entries"):find "workers" end)
+    while queue:status().holdMs > 300 do assert.is_true(stored() <= before) end
+    one:wait()
+    two:wait()
+    assert.equal(20, stored())
+    assert.equal(20, queue:status().done)
+  end)
+
+  it("of ours is that of all workers together", function()
+    queue:enqueue(make_files(12))
+    local core = require "loomta.core"
+    local began = core.now()
+    local words = { "concurrency=4", "leaseMs=5000", "filesPerSecond=4" }
+    local one, two = worker("one", words), worker("two", words)
+    one:wait()
+    two:wait()
+    assert.equal(12, stored())
+    assert.is_true(core.now() - began >= 1900, "12 at 4 a second with 4 saved up take 2 s")
+  end)
+end)
+
+describe("a worker that is told to end", function()
+  it("finishes what is under way and gives back the rest at once", function()
+    local paths = make_files(60)
+    queue:enqueue(paths)
+    box:fault { method = "POST", delayAfterBodyMs = 100, times = 0 }
+    local one = worker("one", { "concurrency=2", "leaseMs=60000" })
+    eventually(function() return stored() > 3 end)
+    one:signal "TERM"
+    local said = one:wait(10)
+    assert.truthy(said:find("failed=0 unknown=0 dead=0", 1, true), said)
+    local status = queue:status()
+    assert.equal(0, status.inFlight)
+    assert.same({}, status.consumers)
+    assert.is_true(status.done >= 4 and status.done < 60)
+    box:clearFaults()
+    assert.equal(60 - status.done, work { leaseMs = 60000 }.done) -- long before any lease ends
+    each_stored_once(paths)
+    assert.equal(60, stored())
+  end)
+
+  it("where no key is taken, ends and leaves all in the queue", function()
+    queue:enqueue(make_files(3))
+    local stranger = assert(loomta.new { apiKey = "loomta_sk_wrong_for_spec", baseUrl = box.url })
+    local counts, err = work { client = stranger }
+    stranger:close()
+    assert.equal("auth", err.kind)
+    assert.equal(0, counts.failed + counts.done + counts.dead)
+    assert.equal(3, queue:status().queued)
+    assert.equal(3, work().done)
+  end)
+end)
+
+describe("the password", function()
+  it("is needed, and is never shown", function()
+    assert.equal(0, queue:status().queued)
+    for _, wrong in ipairs { "redis://127.0.0.1:%d/0/q", "redis://:wrong-" .. password .. "@127.0.0.1:%d/0/q" } do
+      local other = assert(loomta.queue { url = wrong:format(server.port) })
+      local value, err = other:status()
+      assert.is_nil(value)
+      assert.equal("auth", err.kind)
+      for _, text in ipairs { tostring(err), tostring(other), err.message, err.cause or "" } do
+        assert.is_nil(text:find(password, 1, true), text)
+      end
+      other:close()
+    end
+    server:kill()
+    local other = assert(loomta.queue { url = url, patienceMs = 0 })
+    local _, err = other:status()
+    assert.is_nil(tostring(err):find(password, 1, true))
+    assert.is_nil(tostring(address.parse(url)):find(password, 1, true))
+  end)
+
+  it("is not in the errors about a URL", function()
+    for _, wrong in ipairs {
+      "redis://:%s@host", "redis://:%s@host/clips", "redis://:%s@host:99999/0/clips", "redis://:%s@ho st/0/clips", "http://:%s@host/0/q",
+      "redis://%s@host/0/q", "redis://:%s@host/0/a b", "redis+unix://:%s@/socket?db=x&name=q", "%s",
+    } do
+      local value, err = loomta.queue { url = wrong:format(password) }
+      assert.is_nil(value, wrong)
+      assert.equal("invalid_option", err.code)
+      assert.is_nil(tostring(err):find(password, 1, true), tostring(err))
+      assert.equal("url", err.details[1].path[1])
+    end
+  end)
+end)
