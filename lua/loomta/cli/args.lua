@@ -24,11 +24,11 @@ Examples:
    loomta-upload --watch renders/ --journal run.jsonl
 
 Environment:
-   LOOMTA_API_KEY   the key; else the file ~/.loomta/credentials.json
-   LOOMTA_API_URL   another server, such as a sandbox
-   LOOMTA_QUEUE_URL the queue, where --queue is not given
-   NO_COLOR         no colours
-   CI               no redrawn lines
+   LOOMTA_API_KEY    the key; else the file ~/.loomta/credentials.json
+   LOOMTA_API_URL    another server, such as a sandbox
+   LOOMTA_QUEUE_URL  the queue of enqueue, work and results
+   NO_COLOR          no colours
+   CI                no redrawn lines
 
 Output:
    One file: the media object as JSON; a failure as {"error":{"code","message"}} on stderr

@@ -1,0 +1,133 @@
+-- loomta-upload enqueue, work, status --queue and results, as a user calls them.
+-- SPDX-License-Identifier: MIT
+local cjson = require "cjson"
+local cli = require "spec.support.cli"
+local files = require "spec.support.files"
+local queue = require "loomta.cli.queue"
+local redis = require "spec.support.redis"
+local sandbox = require "spec.support.sandbox"
+
+local page = files.read("docs/loomta-upload.1"):gsub("\\%-", "-")
+
+describe("the man page", function()
+  it("has the commands about queues and all their options", function()
+    local section = page:match "\n%.SH QUEUE COMMANDS\n(.-)\n%.SH"
+    for name, command in pairs(queue.commands) do
+      assert.truthy(section:find("\n.B " .. name, 1, true), name)
+      command.options { -- in place of a parser: it hears of every option
+        argument = function(self) return self end, args = function(self) return self end, target = function(self) return self end,
+        argname = function(self) return self end, count = function(self) return self end, convert = function(self) return self end,
+        flag = function(self, names)
+          assert.truthy(section:find(names:match "%-%-[%w-]+", 1, true), names)
+          return self
+        end,
+        option = function(self, names) return self:flag(names) end,
+      }
+    end
+  end)
+end)
+
+if not redis.isThere() then
+  print "\nno redis-server or no lua-redis: the specs of queues are skipped"
+  return
+end
+
+local password = "hunter2loomta"
+local box, server, folder, env
+
+setup(function()
+  box = sandbox.start()
+  server = redis.start { password = password }
+end)
+teardown(function()
+  server:stop()
+  box:stop()
+end)
+before_each(function()
+  box:reset()
+  server:cli "FLUSHALL"
+  folder = files.shell "mktemp -d"
+  for i = 1, 5 do files.write(("%s/%d.jpg"):format(folder, i), "\255\216\255\224" .. i) end
+  files.write(folder .. "/notes.txt", "no image")
+  env = { LOOMTA_API_KEY = box.key, LOOMTA_API_URL = box.url, LOOMTA_QUEUE_URL = server:url("q", "tcp") }
+end)
+after_each(function()
+  cli.killAll()
+  files.shell("rm -rf " .. folder)
+end)
+
+local function run(...) return cli.run({ ... }, { env = env }) end
+
+describe("loomta-upload", function()
+  it("queues, works, and says what came of it", function()
+    local first = run("enqueue", "--include", "*.jpg", folder)
+    assert.equal(0, first.status, first.err)
+    assert.equal('{"enqueued":5,"known":0,"missing":0}\n', first.out)
+    assert.equal('{"enqueued":0,"known":5,"missing":0}\n', run("enqueue", "--include", "*.jpg", folder).out)
+    assert.equal(5, cjson.decode(run("status", "--queue", "env").out).queued)
+
+    local worker = run("work", "--concurrency", "2")
+    assert.equal(0, worker.status, worker.err)
+    assert.equal(5, #cli.lines(worker.out))
+    assert.truthy(worker.err:find("5 done, 0 failed", 1, true), worker.err)
+
+    local status = cjson.decode(run("status", "--queue", "env").out)
+    assert.equal(5, status.done)
+    assert.equal(0, status.queued)
+
+    local results = cli.lines(run("results").out)
+    assert.equal(5, #results)
+    local one = cjson.decode(results[1])
+    assert.equal("uploaded", one.type)
+    assert.is_string(one.media.id)
+    assert.equal(4, #cli.lines(run("results", "--since", one.id).out))
+    assert.equal(5, #cli.lines(run("results", "--remove").out))
+  end)
+
+  it("says what failed by its exit status", function()
+    run("enqueue", folder)
+    local worker = run("work", "--quiet")
+    assert.equal(1, worker.status)
+    assert.equal("", worker.out)
+    assert.truthy(worker.err:find("5 done, 1 failed", 1, true), worker.err)
+    assert.equal(4, run("enqueue", folder .. "/missing.jpg").status)
+  end)
+
+  it("asks nobody in a dry run", function()
+    env.LOOMTA_QUEUE_URL = false
+    local dry = run("enqueue", "--dry-run", "--exclude", "*.txt", folder)
+    assert.equal(0, dry.status, dry.err)
+    assert.equal(5, #cli.lines(dry.out))
+  end)
+
+  it("ends well on SIGTERM", function()
+    local worker = cli.start({ "work", "--wait" }, { env = env })
+    cli.eventually(function() return server:cli("EXISTS", "loomta:{q}:entries") == "1" end, "it did not join")
+    worker:signal "TERM"
+    assert.equal(0, worker:wait().status)
+  end)
+
+  it("refuses what makes no sense, and never shows the password", function()
+    for _, words in ipairs {
+      { "enqueue" }, { "enqueue", "-0", "x" }, { "work", "--concurrency", "0" }, { "work", "--lease", "x" }, { "results", "--since", "x" },
+      { "work", "--queue", "redis://:" .. password .. "@host" }, { "enqueue", "--folder", "Clips", "x" }, { "work", "--cow" },
+    } do
+      local refused = run((table.unpack or unpack)(words))
+      assert.equal(2, refused.status, table.concat(words, " ") .. refused.err)
+      assert.truthy(refused.err:find("loomta-upload: ", 1, true))
+      assert.is_nil(refused.err:find(password, 1, true), refused.err)
+    end
+    env.LOOMTA_QUEUE_URL = false
+    assert.equal(2, run("work").status)
+    env.LOOMTA_QUEUE_URL = ("redis://:wrong%s@127.0.0.1:%d/0/q"):format(password, server.port)
+    local refused = run("status", "--queue", "env")
+    assert.equal(3, refused.status)
+    assert.is_nil(refused.err:find(password, 1, true), refused.err)
+  end)
+
+  it("still says with status alone how it is with the key", function()
+    local status = run "status"
+    assert.equal(0, status.status, status.err)
+    assert.truthy(status.out:find("accepted", 1, true))
+  end)
+end)
