@@ -62,7 +62,7 @@ QUEUE_FILES := $(wildcard lua/loomta/cluster/*.lua)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: help all sandbox install test specs jobs nginx-core bench bench-uploads bench-jobs bench-sweep bench-instructions demo examples lint format sanitize memcheck matrix gc-stress faults soak bulk reference coverage threads helgrind fuzz torture rock interop clean deb deb-check static platforms docs
+.PHONY: help all sandbox install test specs jobs nginx-core bench bench-uploads bench-jobs bench-sweep bench-instructions demo examples lint format sanitize memcheck matrix gc-stress faults soak bulk cluster bench-cluster reference coverage threads helgrind fuzz torture rock interop clean deb deb-check static platforms docs
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -162,6 +162,9 @@ bench-jobs: all nginx-core build/bench/sink build/bench/probe  ## what jobs cost
 bench-sweep: all build/bench/sink build/bench/limit build/bench/measure  ## over sizes and concurrency; draws bench/*.svg
 	@$(RUN_ENV) $(LUA) bench/sweep.lua
 
+bench-cluster: all sandbox  ## one queue and 1, 2, 4, 8 workers on a path of 50 ms; what an entry costs Redis
+	@$(RUN_ENV) $(LUA) bench/cluster.lua
+
 bench-instructions: all build/bench/sink  ## counts the instructions of a small upload against bench/budget.txt
 	@$(RUN_ENV) $(LUA) bench/instructions.lua $(BENCH_FLAGS)
 
@@ -200,6 +203,9 @@ soak: all sandbox  ## 50,000 uploads with random faults; SOAK_UPLOADS=1000 for f
 
 bulk: all sandbox  ## 20,000 files with a journal and faults, in one go and killed half-way; BULK_FILES=2000 for fewer
 	@$(RUN_ENV) $(LUA) scripts/bulk.lua
+
+cluster: all sandbox  ## 20,000 files in one queue, workers killed and started at random; CLUSTER_FILES=1000 for fewer
+	@$(RUN_ENV) $(LUA) scripts/cluster.lua
 
 reference:  ## writes docs/reference.md from the annotations
 	@$(LUA) scripts/reference.lua

@@ -1,0 +1,128 @@
+-- Many files, one queue, workers that are killed and started at random, and a server that fails at random: is each file stored
+-- exactly once, and none lost?
+--
+--     make cluster         20,000 files; CLUSTER_FILES=1000 for fewer; CLUSTER_WORKERS=4, CLUSTER_FAULTS=0, CLUSTER_SEED=1
+--
+-- SPDX-License-Identifier: MIT
+local core = require "loomta.core"
+local files = require "spec.support.files"
+local loomta = require "loomta"
+local redis = require "spec.support.redis"
+local sandbox = require "spec.support.sandbox"
+local socket = require "socket"
+local workers = require "spec.support.queue_worker"
+
+local count = tonumber(os.getenv "CLUSTER_FILES") or 20000
+local at_once = tonumber(os.getenv "CLUSTER_WORKERS") or 4
+local with_faults = os.getenv "CLUSTER_FAULTS" ~= "0"
+local lease_ms = 3000
+local limit_s = 60 + count / 10 -- it has got stuck
+
+-- Together one upload in a hundred meets one of them.
+local faults = {
+  { status = 429, retryAfter = "0" }, { status = 503, retryAfter = "0" }, { status = 500 }, { status = 502, store = true },
+  { disconnect = "reset", at = "headers" }, { disconnect = "reset", at = "body", afterBytes = 5000 },
+  { disconnect = "reset", at = "response" }, { disconnect = "close", at = "midResponse" },
+  { stopReadingAfter = 5000 }, { delayAfterBodyMs = 30000 },
+}
+
+local seed = tonumber(os.getenv "CLUSTER_SEED") or os.time()
+local function random(most)
+  seed = seed * 16807 % 2147483647 -- Lehmer's: the same on every Lua
+  return seed % most
+end
+
+local function make_files(folder)
+  local paths = {}
+  for number = 1, count do
+    paths[number] = files.write(("%s/%06d.jpg"):format(folder, number), "\255\216\255\224" .. number .. "\n" .. ("x"):rep(10000))
+  end
+  return paths
+end
+
+--- How many files are in the sandbox exactly once.
+local function check(box)
+  local times = {}
+  local media, total = box:media()
+  for _, item in ipairs(media) do
+    local number = tonumber(item.originalFileName:match "^(%d+)%-")
+    if number then times[number] = (times[number] or 0) + 1 end
+  end
+  local once, lost, more = 0, 0, 0
+  for number = 1, count do
+    if times[number] == 1 then once = once + 1 elseif times[number] then more = more + 1 else lost = lost + 1 end
+  end
+  print(("  %d of %d files are stored exactly once; %d not at all, %d more than once; the sandbox counts %d"):format(
+    once, count, lost, more, total))
+  return once == count and total == count
+end
+
+local function check_records(queue)
+  local said, times = {}, {}
+  for record, err in queue:results() do
+    local kind = not record and tostring(err) or record.info.reconciled and "found in the list" or record.type
+    said[kind] = (said[kind] or 0) + 1
+    if record then times[record.file] = (times[record.file] or 0) + 1 end
+    if record and record.error then print("  " .. record.file, record.error.code, record.error.message) end
+  end
+  local words, once = {}, 0
+  for kind, number in pairs(said) do words[#words + 1] = ("%d %s"):format(number, kind) end
+  for _, number in pairs(times) do once = once + (number == 1 and 1 or 0) end
+  table.sort(words)
+  print(("  results: %s; %d files have exactly one"):format(table.concat(words, ", "), once))
+  return once == count
+end
+
+local folder = files.shell "mktemp -d"
+local server = redis.start {}
+local box = sandbox.start { args = { "--seed", "1", "--keep-media", tostring(2 * count) } }
+for _, fault in ipairs(with_faults and faults or {}) do
+  fault.times, fault.probability, fault.method = 0, 0.001, "POST"
+  box:fault(fault)
+end
+local url = server:url "soak"
+local queue = assert(loomta.queue { url = url })
+print(("%d files, %d workers, seed %d"):format(count, at_once, seed))
+local began = core.now()
+assert(queue:enqueue(make_files(folder)))
+print(("  queued in %.1f s"):format((core.now() - began) / 1000))
+
+began = core.now()
+local alive, killed, started = {}, 0, 0
+local words = { "concurrency=8", "leaseMs=" .. lease_ms, "maxDeliveries=100" }
+local status
+repeat
+  for place = 1, at_once do
+    if not (alive[place] and alive[place]:isRunning()) then
+      started = started + 1
+      alive[place] = workers.start(url, box, ("%s/worker-%d.log"):format(folder, started), words)
+    end
+  end
+  socket.sleep(0.2 + random(1300) / 1000)
+  local victim = alive[random(at_once) + 1]
+  if random(4) > 0 then
+    victim:signal "KILL"
+    killed = killed + 1
+  elseif random(2) > 0 then
+    victim:signal "TERM"
+  end
+  status = assert(queue:status())
+until status.queued + status.inFlight == 0 or core.now() - began > limit_s * 1000
+for _, worker in pairs(alive) do worker:signal "TERM" end
+for _, worker in pairs(alive) do worker:wait() end
+local seconds = (core.now() - began) / 1000
+print(("  %d workers were started, %d killed; %.1f s, %.0f files/s"):format(started, killed, seconds, count / seconds))
+print(("  %d done, %d failed, %d unknown, %d dead, %d left"):format(status.done, status.failed, status.unknown, status.dead,
+  status.queued + status.inFlight))
+local ok = check(box)
+ok = check_records(queue) and ok
+ok = ok and status.done == count and killed > 0
+queue:close()
+box:stop()
+server:stop()
+if ok then
+  files.shell("rm -rf " .. folder)
+else
+  print("NOT every file is stored exactly once and reported so; the workers' logs are in " .. folder)
+  os.exit(1)
+end
