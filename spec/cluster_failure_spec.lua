@@ -268,6 +268,20 @@ describe("a worker that is told to end", function()
   end)
 end)
 
+describe("a worker that is set up wrongly", function()
+  it("leaves all in the queue: the files are not to blame", function()
+    queue:enqueue(make_files(30))
+    local elsewhere = assert(loomta.new { apiKey = box.key, baseUrl = "http://192.0.2.1" }) -- and no allowHttp
+    local counts, err = work { client = elsewhere }
+    elsewhere:close()
+    assert.equal("invalid_option", err.code)
+    assert.truthy(err.message:find("allowHttp", 1, true))
+    assert.equal(0, counts.failed)
+    assert.equal(30, queue:status().queued)
+    assert.equal(30, work().done)
+  end)
+end)
+
 describe("the password", function()
   it("is needed, and is never shown", function()
     assert.equal(0, queue:status().queued)

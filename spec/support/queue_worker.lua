@@ -6,7 +6,7 @@ local workers = {}
 if arg and arg[1] == "worker" then
   local core = require "loomta.core"
   local loomta = require "loomta"
-  local given = { client = assert(loomta.new { apiKey = arg[4], baseUrl = arg[3], idleTimeoutMs = 2000 }) }
+  local given = { client = assert(loomta.new { apiKey = arg[4], baseUrl = arg[3], allowHttp = true, idleTimeoutMs = 2000 }) }
   for place = 5, #arg do
     local name, value = arg[place]:match "^(%w+)=(.*)$"
     given[name] = tonumber(value) or value == "true"

@@ -49,6 +49,12 @@ end
 --- Decides what becomes of an entry whose upload has ended without success.
 local function judge(self, one, err, info)
   local run, last = self.run, one.deliveries >= self.opts.maxDeliveries
+  -- An entry brings a file and a folder, and no options: then it is this worker that is set up wrongly.
+  local own_fault = err.code == "invalid_option" or err.code == "would_block"
+  if own_fault and not self.refusal then
+    self.refusal = err
+    run:stop()
+  end
   local ending = run.stopped or run.fatal
   local not_begun = err.code == "not_started" or err.code == "lease_lost" or err.code:find "^queue_" ~= nil
   if err.possiblyStored or one.mark then
@@ -57,7 +63,7 @@ local function judge(self, one, err, info)
     end
     err.possiblyStored = true
     return conclude(self, one, "unknown", nil, err, info)
-  elseif not_begun or ending and (err.code == "canceled" or run.fatal and err.code == run.fatal.code) then
+  elseif not_begun or own_fault or ending and (err.code == "canceled" or run.fatal and err.code == run.fatal.code) then
     return give_back(self, one, { noAttempt = true, atOnce = true })
   elseif err.status == 429 then
     self.ledger:hold(hold_ms)
