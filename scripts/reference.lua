@@ -96,6 +96,10 @@ add "\n## A run of uploads\n"
 add "What `uploads` gives: an iterator, `for media, err, request, info in client:uploads(…) do`, with methods."
 methods("uploads", "lua/loomta/uploads.lua", "Uploads")
 
+add "\n## A queue\n"
+add "What `loomta.queue` gives: [cluster.md](cluster.md)."
+methods("queue", "lua/loomta/cluster.lua", "Cluster")
+
 add "\n## What is taken and given"
 local own = { ["loomta.Module"] = true, ["loomta.Client"] = true }
 for _, each in ipairs(classes) do

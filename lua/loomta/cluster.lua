@@ -70,9 +70,7 @@ local open_fields = {
 }
 
 --- Opens a queue. Nothing is sent before it is used.
----@param given { url: string?, caFile: string?, timeoutMs: integer?, patienceMs: number? } url: else that of LOOMTA_QUEUE_URL;
----caFile: whom to trust with rediss://; timeoutMs: how long Redis may take for an answer; patienceMs: how long `enqueue`,
----`status` and `results` try again while Redis cannot be reached
+---@param given loomta.QueueOptions
 ---@return loomta.Cluster?
 ---@return loomta.Error? err
 function cluster.open(given)
@@ -95,7 +93,7 @@ end
 
 --- Does something, and again while Redis cannot be reached. Only for what may be done twice.
 local function patiently(self, action)
-  if self.closed then return nil, errors.input("closed", "the queue is closed") end
+  if self.closed then return nil, errors.input("queue_closed", "the queue is closed") end
   local give_up = core.now() + self.patienceMs
   while true do
     local value, err = action()
@@ -175,9 +173,7 @@ local work_fields = {
 }
 
 --- Uploads what is queued, until there is no more.
----@param given table? client: else one of the environment's; concurrency; leaseMs: others take over what a silent worker had;
----maxDeliveries: how often an entry is tried; filesPerSecond: of all workers together; wait: go on when the queue is empty;
----onResult(record); onTick(run): ten times a second, `run:stop()` drains; and options of uploads, such as timeoutMs
+---@param given loomta.WorkOptions?
 ---@return { done: integer, failed: integer, unknown: integer, dead: integer, returned: integer, lost: integer }? counts
 ---@return loomta.Error? err what ended it early
 function Cluster:work(given)

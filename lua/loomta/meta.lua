@@ -285,10 +285,35 @@
 ---| "credentials_failed"
 ---| "journal_locked"
 ---| "journal_failed"
+---| "queue_unreachable"
+---| "queue_failed"
+---| "queue_held"
+---| "queue_closed"
+---| "queue_module_missing"
+---| "lease_lost"
+---| "too_many_deliveries"
 ---| "would_block"
 ---| "out_of_resources"
 ---| "out_of_memory"
 ---| string
+
+--- Where a queue is.
+---@class loomta.QueueOptions
+---@field url string? `redis://[user:password@]host[:port]/db/NAME`, `rediss://…`, `redis+unix:///path?db=0&name=NAME`; else that of LOOMTA_QUEUE_URL
+---@field caFile string? whom to trust with rediss://; else whom the system trusts
+---@field timeoutMs integer? how long Redis may take for an answer; default 5000
+---@field patienceMs number? how long `enqueue`, `status` and `results` try again while Redis cannot be reached; default 30000
+
+--- What a worker is told, besides options of uploads such as `timeoutMs` and `maxRetries`.
+---@class loomta.WorkOptions
+---@field client loomta.Client? else one of the environment's
+---@field concurrency integer? default 4
+---@field leaseMs integer? after so long others take over what a silent worker had; default 60000
+---@field maxDeliveries integer? how often a file is tried before it is a dead letter; default 5
+---@field filesPerSecond number? the most that all workers together begin; default 0: no limit
+---@field wait boolean? when the queue is empty, wait for more
+---@field onResult fun(record: table)? what came of a file, as `loomta-upload --json` prints it
+---@field onTick fun(run: loomta.Uploads)? ten times a second; `run:stop()` drains, `run:close()` cancels
 
 --- Calls that share settings and connections. Each operation is a method of it.
 ---@class loomta.Client
@@ -369,6 +394,8 @@
 ---@field fd fun(): integer?, loomta.Error?
 --- Uploads many files, several at once: see `client:uploads`.
 ---@field uploads fun(requests: (loomta.Upload|string)[]|(fun(): loomta.Upload|string|false|nil), opts: loomta.BulkOptions?): loomta.Uploads
+--- Opens a queue that many workers share: docs/cluster.md.
+---@field queue fun(given: loomta.QueueOptions): loomta.Cluster?, loomta.Error?
 --- Says whether an upload would be refused here: see `client:preflight`.
 ---@field preflight fun(given: loomta.Upload): { fileName: string, mimeType: string, size: integer? }?, loomta.Error?
 --- JSON's null, where a field is to be sent as such.
