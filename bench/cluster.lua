@@ -23,12 +23,16 @@ local function info(section, name) return tonumber(server:cli("INFO", section):m
 
 --- What Redis has done so far: requests that clients sent, commands that were run for them, bytes.
 local function snapshot()
-  local requests, commands = 0, 0
-  for name, calls in server:cli("INFO", "commandstats"):gmatch "cmdstat_(%S-):calls=(%d+)" do
-    if name == "evalsha" then requests = requests + calls elseif name ~= "info" then commands = commands + calls end
+  local requests, commands, busy = 0, 0, 0
+  for name, calls, usec in server:cli("INFO", "commandstats"):gmatch "cmdstat_(%S-):calls=(%d+),usec=(%d+)" do
+    if name == "evalsha" then
+      requests, busy = requests + calls, busy + usec
+    elseif name ~= "info" then
+      commands = commands + calls
+    end
   end
   return {
-    requests = requests, commands = commands, received = info("stats", "total_net_input_bytes"),
+    requests = requests, commands = commands, busyUs = busy, received = info("stats", "total_net_input_bytes"),
     sent = info("stats", "total_net_output_bytes"),
   }
 end
@@ -88,10 +92,10 @@ files.shell("rm -rf " .. folder)
 
 if arg[1] == "--json" then return print((json.render(found))) end
 print(("each upload takes %d ms; a worker has %d under way\n"):format(latency_ms, concurrency))
-print "workers   files/s   requests   commands   bytes in   bytes out    (a file)"
+print "workers   files/s   requests   commands   bytes in   bytes out   µs of Redis    (a file)"
 for _, run in ipairs(found.runs) do
-  print(("%7d   %7.1f   %8.2f   %8.1f   %8.0f   %9.0f"):format(run.workers, run.filesPerSecond, run.requestsPerFile,
-    run.commandsPerFile, run.receivedPerFile, run.sentPerFile))
+  print(("%7d   %7.1f   %8.2f   %8.1f   %8.0f   %9.0f   %11.0f"):format(run.workers, run.filesPerSecond, run.requestsPerFile,
+    run.commandsPerFile, run.receivedPerFile, run.sentPerFile, run.busyUsPerFile))
 end
 print(("\nmemory of Redis, a file, of %d: %.0f bytes while it waits, %.0f once it is done, %.0f when its result was removed"):format(
   many, found.queuedBytes, found.doneBytes, found.knownBytes))

@@ -9,7 +9,7 @@ local uploads = require "loomta.uploads"
 
 local tick_ms = 100
 local hold_ms = 1000 -- after a 429 that said nothing of the time
-local settle_after_ms = 5000 -- so long uploads of unknown outcome wait at most for a pause of the others
+local settle_after_ms = 1000 -- so long uploads of unknown outcome wait at most for a pause of the others
 local longest_pause_ms = 60000
 
 local work = {}
