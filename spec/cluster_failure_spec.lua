@@ -207,6 +207,22 @@ describe("an entry", function()
   end)
 end)
 
+describe("an upload of unknown outcome", function()
+  it("is looked for soon, and not when the queue is empty at last", function()
+    queue:enqueue(make_files(100))
+    box:fault { method = "POST", disconnect = "reset", at = "response", times = 1 } -- stored, but the worker cannot know
+    box:fault { method = "POST", delayAfterBodyMs = 100, times = 0 }
+    assert.equal(100, work({ concurrency = 2, leaseMs = 5000 }).done)
+    assert.equal(100, stored())
+    local place = 0
+    for record in queue:results() do
+      place = place + 1
+      if record.info.reconciled then break end
+    end
+    assert.is_true(place < 90, "it was the " .. place .. "th of 100")
+  end)
+end)
+
 describe("a rate limit", function()
   it("of the server holds all workers", function()
     queue:enqueue(make_files(20))

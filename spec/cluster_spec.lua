@@ -5,7 +5,6 @@ local files = require "spec.support.files"
 local loomta = require "loomta"
 local redis = require "spec.support.redis"
 local sandbox = require "spec.support.sandbox"
-local socket = require "socket"
 local workers = require "spec.support.queue_worker"
 
 if not redis.isThere() then

@@ -70,7 +70,10 @@ function Server:kill()
   self:signal "KILL"
   local pid = self.pid
   self.pid = nil
-  eventually(function() return files.shell(("kill -0 %s 2>/dev/null && grep -v '^State:.*Z' /proc/%s/status | grep -c State || true"):format(pid, pid)) ~= "1" end)
+  eventually(function()
+    local state = files.contents(("/proc/%s/stat"):format(pid)):match "%) (%a)"
+    return state == nil or state == "Z"
+  end, "it does not end")
 end
 
 function Server:stop()
