@@ -1,5 +1,5 @@
--- What a queue costs: how the rate grows with the number of workers where each upload takes 50 ms, and what an entry costs Redis in
--- commands, bytes on the wire and memory.
+-- What a queue costs: how the rate grows with the number of workers where each upload takes 50 ms, and what an entry costs Redis
+-- in commands, bytes on the wire and memory.
 --
 --     make bench-cluster   BENCH_FLAGS=--json
 --
@@ -80,7 +80,6 @@ local function weigh()
   found.doneBytes = (info("memory", "used_memory") - empty) / many
   for _ in queue:results { remove = true } do end -- luacheck: ignore 542
   found.knownBytes = (info("memory", "used_memory") - empty) / many
-  found.appendOnlyBytes = tonumber(files.shell(("du -sb %s/appendonlydir | cut -f1"):format(server.folder))) / many
   queue:close()
 end
 
@@ -97,5 +96,5 @@ for _, run in ipairs(found.runs) do
   print(("%7d   %7.1f   %8.2f   %8.1f   %8.0f   %9.0f   %11.0f"):format(run.workers, run.filesPerSecond, run.requestsPerFile,
     run.commandsPerFile, run.receivedPerFile, run.sentPerFile, run.busyUsPerFile))
 end
-print(("\nmemory of Redis, a file, of %d: %.0f bytes while it waits, %.0f once it is done, %.0f when its result was removed"):format(
+print(("\nmemory of Redis, a file, of %d: %.0f bytes while it waits, %.0f once done, %.0f when its result was removed"):format(
   many, found.queuedBytes, found.doneBytes, found.knownBytes))

@@ -255,8 +255,8 @@ function queue.run(words)
   local command = queue.commands[words[1]]
   local name = "loomta-upload " .. words[1]
   local parser = argparse(name, command.about):help_max_width(90)
-  parser:option("--queue", "Where the queue is: redis://[user:password@]host[:port]/db/NAME, or rediss:// for TLS. Without it, or "
-    .. "as env: what LOOMTA_QUEUE_URL says, which other users of the machine cannot read."):argname "URL"
+  parser:option("--queue", "Where the queue is: redis://[user:password@]host[:port]/db/NAME, or rediss:// for TLS. Without it, "
+    .. "or as env: what LOOMTA_QUEUE_URL says, which other users of the machine cannot read."):argname "URL"
   parser:option("--ca-file", "Whom to trust with rediss://; by default whom the system trusts."):argname "FILE"
   command.options(parser)
   local ok, given = parser:pparse({ (table.unpack or unpack)(words, 2) })
