@@ -24,8 +24,6 @@ local work = {}
 ---@field private failures integer in a row, that may pass
 ---@field private notBefore number nothing is begun before, as core.now
 ---@field private busySince number? uploads wait to be looked for
-local Worker = {}
-Worker.__index = Worker
 
 --- Where this server does not answer, or is out of order, entry after entry would fail.
 local function slow_down(self)
@@ -178,10 +176,10 @@ end
 ---@return table? counts
 ---@return loomta.Error? err
 function work.go(client, link, keys, consumer, opts, settings)
-  local self = setmetatable({
+  local self = {
     opts = opts, owner = {}, requestOf = {}, failures = 0, notBefore = 0, ledger = ledger.new(link, keys, consumer, opts),
     counts = { done = 0, failed = 0, unknown = 0, dead = 0, returned = 0, lost = 0 },
-  }, Worker)
+  }
   settings.concurrency, settings.reconcile = opts.concurrency, "exact"
   self.run = uploads.new(client, function() return next_request(self) end, settings, self.ledger)
   local refusal
