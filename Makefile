@@ -58,11 +58,11 @@ SANDBOX_PACKAGES := libmicrohttpd jansson nettle
 
 LUA_FILES := $(wildcard lua/loomta/*.lua)
 CLI_FILES := $(wildcard lua/loomta/cli/*.lua)
-QUEUE_FILES := $(wildcard lua/loomta/cluster/*.lua)
+QUEUE_FILES := $(wildcard lua/loomta/queue/*.lua)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: help all sandbox install test specs jobs nginx-core bench bench-uploads bench-jobs bench-sweep bench-instructions demo examples lint format sanitize memcheck matrix gc-stress faults soak bulk cluster bench-cluster reference coverage threads helgrind fuzz torture rock interop clean deb deb-check static platforms docs
+.PHONY: help all sandbox install test specs jobs nginx-core bench bench-uploads bench-jobs bench-sweep bench-instructions demo examples lint format sanitize memcheck matrix gc-stress faults soak bulk soak-queue bench-queue reference coverage threads helgrind fuzz torture rock interop clean deb deb-check static platforms docs
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -109,12 +109,12 @@ $(BUILD)/host: spec/support/host.c
 
 # (The command runs on the Lua that it is installed for.)
 install: $(CORE)  ## install library, command and man page (LuaRocks sets where the first two go)
-	$(INSTALL) -d '$(DESTDIR)$(INST_LIBDIR)/loomta' '$(DESTDIR)$(INST_LUADIR)/loomta/cli' '$(DESTDIR)$(INST_LUADIR)/loomta/cluster' '$(DESTDIR)$(INST_BINDIR)' \
+	$(INSTALL) -d '$(DESTDIR)$(INST_LIBDIR)/loomta' '$(DESTDIR)$(INST_LUADIR)/loomta/cli' '$(DESTDIR)$(INST_LUADIR)/loomta/queue' '$(DESTDIR)$(INST_BINDIR)' \
 	  '$(DESTDIR)$(INST_MANDIR)/man1'
 	$(INSTALL) -m 755 $(CORE) '$(DESTDIR)$(INST_LIBDIR)/loomta/core.so'
 	$(INSTALL) -m 644 $(LUA_FILES) '$(DESTDIR)$(INST_LUADIR)/loomta'
 	$(INSTALL) -m 644 $(CLI_FILES) '$(DESTDIR)$(INST_LUADIR)/loomta/cli'
-	$(INSTALL) -m 644 $(QUEUE_FILES) '$(DESTDIR)$(INST_LUADIR)/loomta/cluster'
+	$(INSTALL) -m 644 $(QUEUE_FILES) '$(DESTDIR)$(INST_LUADIR)/loomta/queue'
 	sed '1s|.*|#!/usr/bin/env $(LUA)|' bin/loomta-upload >'$(DESTDIR)$(INST_BINDIR)/loomta-upload'
 	chmod 755 '$(DESTDIR)$(INST_BINDIR)/loomta-upload'
 	$(INSTALL) -m 644 docs/loomta-upload.1 '$(DESTDIR)$(INST_MANDIR)/man1'
@@ -162,8 +162,8 @@ bench-jobs: all nginx-core build/bench/sink build/bench/probe  ## what jobs cost
 bench-sweep: all build/bench/sink build/bench/limit build/bench/measure  ## over sizes and concurrency; draws bench/*.svg
 	@$(RUN_ENV) $(LUA) bench/sweep.lua
 
-bench-cluster: all sandbox  ## one queue and 1, 2, 4, 8 workers on a path of 50 ms; what an entry costs Redis
-	@$(RUN_ENV) $(LUA) bench/cluster.lua
+bench-queue: all sandbox  ## one queue and 1, 2, 4, 8 workers on a path of 50 ms; what an entry costs Redis
+	@$(RUN_ENV) $(LUA) bench/queue.lua
 
 bench-instructions: all build/bench/sink  ## counts the instructions of a small upload against bench/budget.txt
 	@$(RUN_ENV) $(LUA) bench/instructions.lua $(BENCH_FLAGS)
@@ -204,8 +204,8 @@ soak: all sandbox  ## 50,000 uploads with random faults; SOAK_UPLOADS=1000 for f
 bulk: all sandbox  ## 20,000 files with a journal and faults, in one go and killed half-way; BULK_FILES=2000 for fewer
 	@$(RUN_ENV) $(LUA) scripts/bulk.lua
 
-cluster: all sandbox  ## 20,000 files in one queue, workers killed and started at random; CLUSTER_FILES=1000 for fewer
-	@$(RUN_ENV) $(LUA) scripts/cluster.lua
+soak-queue: all sandbox  ## 20,000 files in one queue, workers killed and started at random; QUEUE_FILES=1000 for fewer
+	@$(RUN_ENV) $(LUA) scripts/soak_queue.lua
 
 reference:  ## writes docs/reference.md from the annotations
 	@$(LUA) scripts/reference.lua

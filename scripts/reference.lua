@@ -97,8 +97,8 @@ add "What `uploads` gives: an iterator, `for media, err, request, info in client
 methods("uploads", "lua/loomta/uploads.lua", "Uploads")
 
 add "\n## A queue\n"
-add "What `loomta.queue` gives: [cluster.md](cluster.md)."
-methods("queue", "lua/loomta/cluster.lua", "Cluster")
+add "What `loomta.queue` gives: [queue.md](queue.md)."
+methods("queue", "lua/loomta/queue.lua", "Queue")
 
 add "\n## What is taken and given"
 local own = { ["loomta.Module"] = true, ["loomta.Client"] = true }

@@ -14,7 +14,7 @@ describe("the picture of the architecture", function()
   end
 
   it("has every file", function()
-    local there = words "core.c lua_*.c bind.h compat.h platform.h windows/ cli/init"
+    local there = words "core.c lua_*.c bind.h compat.h platform.h windows/ queue/ cli/init"
     local list = files.shell "ls src/*.[ch] lua/loomta/*.lua lua/loomta/cli/*.lua"
     local by_pattern = { core = true, bind = true, compat = true, platform = true }
     for name in list:gmatch "([%w_]+)%.%w+" do

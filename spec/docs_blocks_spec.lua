@@ -6,6 +6,7 @@ local files = require "spec.support.files"
 local lua = require "spec.support.lua"
 local nginx = require "spec.support.nginx"
 local pages = require "spec.support.pages"
+local redis = require "spec.support.redis"
 local sandbox = require "spec.support.sandbox"
 
 local default_port = files.read("sandbox/README.md"):match "`%-%-port N` | default (%d+)"
@@ -27,7 +28,7 @@ cat "$FOLDER/shown"
 exit ${status:-0}]]
 
 describe("the block", function()
-  local box, folder, env, here
+  local box, server, folder, env, here
 
   setup(function()
     box = sandbox.start()
@@ -40,6 +41,10 @@ describe("the block", function()
       FOLDER = folder, HOME = folder, PATH = folder .. "/bin:" .. os.getenv "PATH", LOOMTA_API_KEY = box.key, LOOMTA_API_URL = box.url,
       LUA_PATH = absolute(package.path), LUA_CPATH = absolute(package.cpath),
     }
+    if redis.isThere() then
+      server = redis.start()
+      env.LOOMTA_QUEUE_URL = server:url "blocks"
+    end
     files.write(folder .. "/bin/loomta-upload", ('#!/bin/sh\nexec %s %s/bin/loomta-upload "$@"\n'):format(os.getenv "LOOMTA_SPEC_LUA" or "lua5.4", here))
     files.write(folder .. "/build/sandbox/loomta-sandbox", '#!/bin/sh\necho "sandbox on ${1:-the default port}"\n')
     files.shell(("chmod 755 %s/bin/* %s/build/sandbox/*"):format(folder, folder))
@@ -47,6 +52,7 @@ describe("the block", function()
 
   teardown(function()
     if box then box:stop() end
+    if server then server:stop() end
     if folder then files.shell("rm -rf " .. lua.quote(folder)) end
   end)
 
@@ -126,6 +132,8 @@ describe("the block", function()
       count[block.language] = (count[block.language] or 0) + 1
       if block.language == "nginx" and not nginx.available() then
         pending(name .. " (needs nginx with its Lua module)")
+      elseif block.code:find "enqueue" and not redis.isThere() then
+        pending(name .. " (needs redis-server and lua-redis)")
       elseif block.flag == "no-run" then -- builds and installs: .ci/run does that in steps of its own
         it(("at %s:%d is about building"):format(path, block.line), function()
           assert.equal("sh", block.language)

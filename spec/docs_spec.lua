@@ -57,7 +57,7 @@ describe("the documentation", function()
     end
 
     local sources = { "src/failure.c", "src/job.c", "src/lua_source.c" }
-    for path in files.shell("ls lua/loomta/*.lua lua/loomta/cluster/*.lua"):gmatch "%S+" do
+    for path in files.shell("ls lua/loomta/*.lua lua/loomta/queue/*.lua"):gmatch "%S+" do
       -- The one names fields of the API, the other lists codes for editors.
       if path ~= "lua/loomta/operations.lua" and path ~= "lua/loomta/meta.lua" then sources[#sources + 1] = path end
     end

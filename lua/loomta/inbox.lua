@@ -3,7 +3,7 @@
 -- SPDX-License-Identifier: MIT
 local core = require "loomta.core"
 local errors = require "loomta.errors"
-local queue = require "loomta.queue"
+local fifo = require "loomta.fifo"
 
 local slice_ms = 250 -- how long a wait may keep the thread from Lua's hooks (Ctrl-C)
 
@@ -13,7 +13,7 @@ local slice_ms = 250 -- how long a wait may keep the thread from Lua's hooks (Ct
 ---@field mailbox userdata? brings news of the jobs that the worker runs
 ---@field running integer how many jobs there are
 ---@field private jobs table<integer, loomta.Job> those to poll for, by the id of the request that is on its way
----@field private news loomta.Queue of jobs that were taken out of the mailbox and not served yet, each once
+---@field private news loomta.Fifo of jobs that were taken out of the mailbox and not served yet, each once
 ---@field private raised table[] what callbacks raised and nobody has heard of, each in a table
 local Inbox = {}
 Inbox.__index = Inbox
@@ -26,7 +26,7 @@ local inbox = {}
 ---many bytes a second in all (0: no limit)
 ---@return loomta.Inbox
 function inbox.new(limit, rate)
-  return setmetatable({ limit = limit, rate = rate, jobs = {}, running = 0, news = queue.new(), raised = {} }, Inbox)
+  return setmetatable({ limit = limit, rate = rate, jobs = {}, running = 0, news = fifo.new(), raised = {} }, Inbox)
 end
 
 --- Its mailbox, which is this process's own: a child of fork() gets a new one.
@@ -36,7 +36,7 @@ function Inbox:open()
   if self:isOpen() then return self.mailbox end
   local mailbox, why = core.mailbox(self.limit, self.rate)
   if not mailbox then return nil, errors.outOfResources(why) end
-  self.jobs, self.running, self.news = {}, 0, queue.new()
+  self.jobs, self.running, self.news = {}, 0, fifo.new()
   self.mailbox = mailbox
   return mailbox
 end

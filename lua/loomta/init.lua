@@ -51,7 +51,7 @@ loomta = {
   end,
 
   -- Loaded when it is used: few need it, and it needs a client of Redis.
-  queue = function(given) return require("loomta.cluster").open(given) end,
+  queue = function(given) return require("loomta.queue").open(given) end,
 
   preflight = function(given) return default_client():preflight(own(given, "loomta.preflight { … }")) end,
 }

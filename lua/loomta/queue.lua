@@ -1,35 +1,283 @@
---- A queue: what was put in first comes out first.
+--- A queue of files for many workers, on Redis Streams: each file is uploaded once, whichever machine ends when.
+--- docs/queue.md says what is guaranteed.
 -- SPDX-License-Identifier: MIT
+local address = require "loomta.queue.address"
+local core = require "loomta.core"
+local errors = require "loomta.errors"
+local journal = require "loomta.journal"
+local json = require "loomta.json"
+local link = require "loomta.queue.link"
+local nginx = require "loomta.nginx"
+local scripts = require "loomta.queue.scripts"
+local types = require "loomta.types"
+local work = require "loomta.queue.work"
+
+local batch_size = 100
+local page_size = 500
+local default_patience_ms = 30000
+local pause_ms = 50
 
 ---@class loomta.Queue
----@field private first integer where the oldest one is
----@field private last integer where the newest one is
-local Queue = {}
+---@field name string of the queue
+---@field private link loomta.queue.Link
+---@field private keys string[]
+---@field private patienceMs number
+---@field private closed boolean?
+local Queue = { __name = "loomta.Queue" }
 Queue.__index = Queue
 
 local queue = {}
 
----@return loomta.Queue
-function queue.new() return setmetatable({ first = 1, last = 0 }, Queue) end
+local function is_count(value) return type(value) == "number" and value >= 1 and value % 1 == 0 and value < 2 ^ 31 end
 
----@param item any not nil
-function Queue:push(item)
-  self.last = self.last + 1
-  self[self.last] = item
+local checks = {
+  text = { function(value) return type(value) == "string" and value ~= "" end, "a text" },
+  count = { is_count, "a whole number, 1 or more" },
+  milliseconds = { function(value) return type(value) == "number" and value >= 0 end, "a number of milliseconds, 0 or more" },
+  lease = { function(value) return is_count(value) and value >= 300 end, "a number of milliseconds, 300 or more" },
+  rate = { function(value) return type(value) == "number" and value >= 0 and value < 2 ^ 31 end, "a number, 0 or more" },
+  flag = { function(value) return type(value) == "boolean" end, "true or false" },
+  callback = { function(value) return type(value) == "function" end, "a function" },
+  table = { function(value) return type(value) == "table" end, "a table" },
+  folder = { function(value) return types.folderId(value) ~= nil end, "a folder's id, or \"null\"" },
+  position = { function(value) return type(value) == "string" and value:find "^%d+%-%d+$" end, "an id that results gave" },
+}
+
+--- Checks what a caller gave; what `fields` does not know goes to `rest`, where there is one.
+local function check(given, fields, rest)
+  local checked = {}
+  for name, field in pairs(fields) do checked[name] = field[2] end
+  for name, value in pairs(given or {}) do
+    local field = fields[name]
+    if field then
+      local rule = checks[field[1]]
+      if not rule[1](value) then
+        local shown = (type(value) == "number" or type(value) == "boolean") and tostring(value) or "a " .. type(value)
+        return nil, errors.input("invalid_option", ("'%s' must be %s, not %s"):format(name, rule[2], shown), name)
+      end
+      checked[name] = value
+    elseif rest then
+      rest[name] = value
+    else
+      return nil, errors.input("invalid_option", ("unknown option '%s'"):format(tostring(name)), tostring(name))
+    end
+  end
+  return checked
 end
 
---- Takes the oldest one out; nil: there is none.
----@return any
-function Queue:pop()
-  local item = self[self.first]
-  if item == nil then return nil end
-  self[self.first] = nil
-  self.first = self.first + 1
-  return item
+local open_fields = {
+  url = { "text" }, caFile = { "text" }, timeoutMs = { "count", 5000 }, patienceMs = { "milliseconds", default_patience_ms },
+}
+
+--- Opens a queue. Nothing is sent before it is used.
+---@param given loomta.QueueOptions
+---@return loomta.Queue?
+---@return loomta.Error? err
+function queue.open(given)
+  if type(given) ~= "table" then error("loomta.queue takes a table, not a " .. type(given), 2) end
+  if nginx.phase() then
+    return nil, errors.input("would_block", "in nginx there is no queue: it waits for Redis, and so would every request")
+  end
+  local opts, err = check(given, open_fields)
+  if not opts then return nil, err end
+  local place
+  place, err = address.parse(opts.url or os.getenv "LOOMTA_QUEUE_URL")
+  if not place then return nil, err end
+  local connection
+  connection, err = link.new(place, opts)
+  if not connection then return nil, err end
+  return setmetatable({
+    name = place.name, link = connection, keys = scripts.keys(place.name), patienceMs = opts.patienceMs,
+  }, Queue)
 end
 
---- How many there are.
----@return integer
-function Queue:count() return self.last - self.first + 1 end
+--- Does something, and again while Redis cannot be reached. Only for what may be done twice.
+local function patiently(self, action)
+  if self.closed then return nil, errors.input("queue_closed", "the queue is closed") end
+  local give_up = core.now() + self.patienceMs
+  while true do
+    local value, err = action()
+    if not (err and err.retryable) or core.now() >= give_up then return value, err end
+    self.link:sleep(math.max(pause_ms, self.link:pause()))
+  end
+end
+
+local function run(self, name, given)
+  return patiently(self, function() return self.link:run(name, self.keys, given) end)
+end
+
+local enqueue_fields = { folderId = { "folder" }, onError = { "callback" }, onTick = { "callback" } }
+
+local function each_of(paths)
+  if type(paths) == "function" then return paths end
+  local at = 0
+  return function()
+    at = at + 1
+    return paths[at]
+  end
+end
+
+--- Queues files that this queue has never seen as they are now: by path, size, time of change and folder.
+---@param paths string[]|fun(): string|false|nil paths, or what gives one after the other; false: none yet
+---@param given { folderId: string?, onError: fun(path: string, err: loomta.Error)?, onTick: (fun(counts: table): boolean?)? }?
+---onError: of files that cannot be had; onTick: now and then, false stops
+---@return { enqueued: integer, known: integer, failed: integer }? counts
+---@return loomta.Error? err what was queued until then stays so
+function Queue:enqueue(paths, given)
+  errors.checkSelf(self, Queue, "queue:enqueue()")
+  if type(paths) ~= "table" and type(paths) ~= "function" then
+    error("queue:enqueue takes a table of paths or a function that gives them, not a " .. type(paths), 2)
+  end
+  local opts, err = check(given, enqueue_fields)
+  if not opts then return nil, err end
+  local folder = opts.folderId and types.folderId(opts.folderId)
+  folder = folder ~= "null" and folder and folder:lower() or nil
+  local counts = { enqueued = 0, known = 0, failed = 0 }
+  local words = {}
+  local function send()
+    if #words == 0 then return true end
+    local added, failure = run(self, "enqueue", words)
+    if not added then return nil, failure end
+    counts.enqueued, counts.known = counts.enqueued + added, counts.known + math.floor(#words / 2) - added
+    words = {}
+    return true
+  end
+  for path in each_of(paths) do
+    local ok = true
+    if path then
+      local entry, why = journal.identify(path, folder, false)
+      if entry then
+        words[#words + 1] = journal.keyOf(entry)
+        words[#words + 1] = json.encode(entry)
+      else
+        counts.failed = counts.failed + 1
+        if opts.onError then opts.onError(path, why) end
+      end
+    else
+      ok, err = send()
+      self.link:sleep(pause_ms)
+    end
+    if #words >= 2 * batch_size then ok, err = send() end
+    if not ok then return nil, err end
+    if opts.onTick and opts.onTick(counts) == false then break end
+  end
+  local ok
+  ok, err = send()
+  if not ok then return nil, err end
+  return counts
+end
+
+local work_fields = {
+  client = { "table" }, concurrency = { "count", 4 }, leaseMs = { "lease", 60000 }, maxDeliveries = { "count", 5 },
+  filesPerSecond = { "rate", 0 }, wait = { "flag", false }, onResult = { "callback" }, onTick = { "callback" },
+}
+
+--- Uploads what is queued, until there is no more.
+---@param given loomta.WorkOptions?
+---@return { done: integer, failed: integer, unknown: integer, dead: integer, returned: integer, lost: integer }? counts
+---@return loomta.Error? err what ended it early
+function Queue:work(given)
+  errors.checkSelf(self, Queue, "queue:work()")
+  local settings = {}
+  local opts, err = check(given, work_fields, settings)
+  if not opts then return nil, err end
+  for _, name in ipairs { "journal", "checksum", "reconcile", "retryUnknown", "folderId" } do
+    if settings[name] ~= nil then
+      return nil, errors.input("invalid_option", ("'%s' has no place here: the queue sees to that"):format(name), name)
+    end
+  end
+  local client, ours = opts.client, nil
+  if not client then
+    ours, err = require("loomta.client").new {}
+    if not ours then return nil, err end
+    client = ours
+  end
+  self.link:limit(opts.leaseMs / 6)
+  local joined
+  joined, err = run(self, "join", {})
+  local counts
+  if joined then
+    local consumer = self.link:hostName() .. "-" .. core.token()
+    counts, err = work.go(client, self.link, self.keys, consumer, opts, settings)
+  end
+  if ours then ours:close() end
+  return counts, err
+end
+
+--- How it stands.
+---@return table? status name, queued, inFlight, consumers (entries by worker), enqueued, done, failed, unknown, dead,
+---filesPerMinute, secondsLeft (nil: cannot be told), holdMs
+---@return loomta.Error? err
+function Queue:status()
+  errors.checkSelf(self, Queue, "queue:status()")
+  local text, err = run(self, "status", {})
+  if not text then return nil, err end
+  local found = json.decode(text) --[[@as table]]
+  local status = { name = self.name, consumers = {}, inFlight = 0, holdMs = found.holdMs, filesPerMinute = found.perMinute }
+  for name, count in pairs(found.consumers) do
+    if name ~= "returned" then
+      status.consumers[name] = count
+      status.inFlight = status.inFlight + count
+    end
+  end
+  status.queued = found.length - status.inFlight -- with those that a worker gave back
+  for _, name in ipairs { "enqueued", "done", "failed", "unknown", "dead" } do status[name] = found.counters[name] or 0 end
+  if found.length == 0 then
+    status.secondsLeft = 0
+  elseif found.perMinute > 0 then
+    status.secondsLeft = found.length * 60 / found.perMinute
+  end
+  return status
+end
+
+local results_fields = { since = { "position" }, follow = { "flag", false }, remove = { "flag", false } }
+
+--- Goes through what came of the files, oldest first.
+---@param given { since: string?, follow: boolean?, remove: boolean? }? since: the id of the last one that was seen; follow: wait
+---for more; remove: from Redis, once the next ones are asked for
+---@return fun(): table|false|nil, string|loomta.Error|nil next gives a record as loomta-upload --json prints it, and its id; or
+---false and an error, and then no more; with follow also false alone: none yet
+function Queue:results(given)
+  errors.checkSelf(self, Queue, "queue:results()")
+  local opts, err = check(given, results_fields)
+  local last, page, at, ended = opts and opts.since or "0-0", {}, 1, false
+  local function fetch()
+    if not opts then return nil, err end
+    if opts.remove and page[1] then
+      local removed, failure = patiently(self, function() return self.link:call("XTRIM", self.keys[5], "MINID", last) end)
+      if not removed then return nil, failure end
+    end
+    return patiently(self, function()
+      return self.link:call("XRANGE", self.keys[5], "(" .. last, "+", "COUNT", page_size)
+    end)
+  end
+  return function()
+    if ended then return nil end
+    if not page[at] then
+      local found, failure = fetch()
+      ended = not found or not found[1] and not opts.follow
+      if not found then return false, failure end
+      page, at = found, 1
+      if not page[1] then
+        if ended then return nil end
+        self.link:sleep(pause_ms)
+        return false
+      end
+    end
+    local row = page[at]
+    at, last = at + 1, row[1]
+    return json.decode(row[2][4]), last
+  end
+end
+
+--- Lets the connection go. Idempotent.
+function Queue:close()
+  errors.checkSelf(self, Queue, "queue:close()")
+  self.closed = true
+  self.link:close()
+end
+Queue.__close = Queue.close
+
+function Queue:__tostring() return ("loomta.Queue (%s)"):format(self.name) end
 
 return queue

@@ -8,7 +8,7 @@ local inbox = require "loomta.inbox"
 local nginx = require "loomta.nginx"
 local options = require "loomta.options"
 local operations = require "loomta.operations"
-local queue = require "loomta.queue"
+local fifo = require "loomta.fifo"
 local response = require "loomta.response"
 local settle = require "loomta.settle"
 
@@ -38,9 +38,9 @@ local close_ms = 2000 -- what closing waits at most for canceled uploads to end,
 ---@field private pull fun(): any
 ---@field private opts table checked: concurrency, journal …
 ---@field private defaults table what every request gets that does not say otherwise
----@field private journal loomta.Journal|loomta.cluster.Ledger|nil
+---@field private journal loomta.Journal|loomta.queue.Ledger|nil
 ---@field private settler loomta.Settler? looks for uploads of unknown outcome
----@field private results loomta.Queue of { media, err, request, info }
+---@field private results loomta.Fifo of { media, err, request, info }
 ---@field private flying table<loomta.Item, boolean> started and not ended
 ---@field private active integer how many
 ---@field private batch loomta.Item[] drawn, to be started
@@ -98,7 +98,7 @@ end
 ---@param client loomta.Client
 ---@param requests table|function
 ---@param opts loomta.BulkOptions?
----@param ledger loomta.cluster.Ledger? a journal that is kept elsewhere
+---@param ledger loomta.queue.Ledger? a journal that is kept elsewhere
 ---@return loomta.Uploads
 function uploads.new(client, requests, opts, ledger)
   if type(requests) ~= "table" and type(requests) ~= "function" then
@@ -108,7 +108,7 @@ function uploads.new(client, requests, opts, ledger)
   if client.closed then error("the client is closed", 3) end
   local self = setmetatable({
     client = client, pull = pull_from(requests), defaults = {}, opts = {},
-    results = queue.new(), flying = {}, active = 0, byKey = {}, waiting = {}, batch = {}, journal = ledger,
+    results = fifo.new(), flying = {}, active = 0, byKey = {}, waiting = {}, batch = {}, journal = ledger,
   }, Uploads)
   local err = read_options(self, opts or {}) or nginx_refusal(self)
   if not err then

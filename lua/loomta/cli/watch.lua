@@ -2,7 +2,7 @@
 -- SPDX-License-Identifier: MIT
 local files = require "loomta.cli.files"
 local lfs = require "lfs"
-local queue = require "loomta.queue"
+local fifo = require "loomta.fifo"
 
 local rescan_ms = 60000 -- with events: they can be lost
 local settle_ms = 2000
@@ -18,7 +18,7 @@ local watch = {}
 ---@field private settleMs number
 ---@field private now fun(): number
 ---@field private known table<string, table> by path: { size, modified, since, given, scan }
----@field private ready loomta.Queue of paths to be given
+---@field private ready loomta.Fifo of paths to be given
 ---@field private scan integer how many there were
 ---@field private dueAt number when to look next
 ---@field private notBefore number when to look next at the earliest, whatever happens
@@ -136,7 +136,7 @@ function watch.new(given)
   local self = setmetatable({
     folder = (given.folder:gsub("(.)/+$", "%1")),
     accept = given.accept, now = given.now, settleMs = given.settleMs or settle_ms,
-    known = {}, ready = queue.new(), scan = 0, dueAt = given.now(), notBefore = given.now(), handles = {}, uv = luv(),
+    known = {}, ready = fifo.new(), scan = 0, dueAt = given.now(), notBefore = given.now(), handles = {}, uv = luv(),
   }, Watch)
   self.kind = self.uv and "inotify" or "polling"
   listen(self, self.folder)

@@ -1,6 +1,6 @@
 -- loomta.queue when things go wrong: Redis goes away and comes back, leases end, entries are poison, the server asks for patience.
 -- SPDX-License-Identifier: MIT
-local address = require "loomta.cluster.address"
+local address = require "loomta.queue.address"
 local eventually = require "spec.support.eventually"
 local files = require "spec.support.files"
 local loomta = require "loomta"
@@ -171,8 +171,8 @@ describe("an entry", function()
   end)
 
   it("that another worker has taken over must not begin", function()
-    local scripts = require "loomta.cluster.scripts"
-    local link = require "loomta.cluster.link"
+    local scripts = require "loomta.queue.scripts"
+    local link = require "loomta.queue.link"
     queue:enqueue(make_files(1))
     local connection = assert(link.new(address.parse(url), {}))
     local keys = scripts.keys "q"

@@ -2,7 +2,7 @@
 -- SPDX-License-Identifier: MIT
 local core = require "loomta.core"
 local errors = require "loomta.errors"
-local ledger = require "loomta.cluster.ledger"
+local ledger = require "loomta.queue.ledger"
 local outcome = require "loomta.outcome"
 local response = require "loomta.response"
 local uploads = require "loomta.uploads"
@@ -14,12 +14,12 @@ local longest_pause_ms = 60000
 
 local work = {}
 
----@class loomta.cluster.Worker
----@field private ledger loomta.cluster.Ledger
+---@class loomta.queue.Worker
+---@field private ledger loomta.queue.Ledger
 ---@field private run loomta.Uploads
 ---@field private opts table
----@field private owner table<table, loomta.cluster.Held> by request
----@field private requestOf table<loomta.cluster.Held, table>
+---@field private owner table<table, loomta.queue.Held> by request
+---@field private requestOf table<loomta.queue.Held, table>
 ---@field private counts table<string, integer>
 ---@field private failures integer in a row, that may pass
 ---@field private notBefore number nothing is begun before, as core.now
@@ -44,6 +44,12 @@ local function conclude(self, one, kind, media, err, info)
   return kind
 end
 
+--- The upload of an earlier worker may be there, whatever came of this one.
+local function doubtful(err)
+  err.possiblyStored, err.retryable = true, false
+  return err
+end
+
 --- Decides what becomes of an entry whose upload has ended without success.
 local function judge(self, one, err, info)
   local run, last = self.run, one.deliveries >= self.opts.maxDeliveries
@@ -59,8 +65,7 @@ local function judge(self, one, err, info)
     if ending or not_begun or not (one.resent or last) then
       return give_back(self, one, { keepMark = true, noAttempt = ending or not_begun, atOnce = ending, err = err })
     end
-    err.possiblyStored = true
-    return conclude(self, one, "unknown", nil, err, info)
+    return conclude(self, one, "unknown", nil, doubtful(err), info)
   elseif not_begun or own_fault or ending and (err.code == "canceled" or run.fatal and err.code == run.fatal.code) then
     return give_back(self, one, { noAttempt = true, atOnce = true })
   elseif err.status == 429 then
@@ -100,7 +105,7 @@ end
 --- An entry that is not to be uploaded.
 local function refuse(self, one, err, kind)
   local info = response.nothingSent()
-  if one.mark then kind, err.possiblyStored = "unknown", true end
+  if one.mark then kind, err = "unknown", doubtful(err) end
   tell(self, one, conclude(self, one, kind, nil, err, info), nil, err, info)
 end
 
@@ -168,7 +173,7 @@ end
 
 --- Works until the queue is empty, or the run is stopped.
 ---@param client loomta.Client
----@param link loomta.cluster.Link
+---@param link loomta.queue.Link
 ---@param keys string[]
 ---@param consumer string
 ---@param opts table checked: concurrency, leaseMs, maxDeliveries, filesPerSecond, wait, onResult, onTick

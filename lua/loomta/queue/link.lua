@@ -3,7 +3,7 @@
 -- SPDX-License-Identifier: MIT
 local core = require "loomta.core"
 local errors = require "loomta.errors"
-local scripts = require "loomta.cluster.scripts"
+local scripts = require "loomta.queue.scripts"
 
 local unpack = table.unpack or unpack
 local system_bundles = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem" }
@@ -11,8 +11,8 @@ local system_bundles = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/cer
 local passing = { LOADING = true, BUSY = true, MASTERDOWN = true, READONLY = true, TRYAGAIN = true, CLUSTERDOWN = true }
 local shortest_pause_ms, longest_pause_ms = 100, 5000
 
----@class loomta.cluster.Link
----@field private address loomta.cluster.Address
+---@class loomta.queue.Link
+---@field private address loomta.queue.Address
 ---@field private timeoutS number
 ---@field private caFile string?
 ---@field private redis table the client library
@@ -20,7 +20,7 @@ local shortest_pause_ms, longest_pause_ms = 100, 5000
 ---@field private shas table<string, string> of scripts that this server has
 ---@field private failures integer since it answered last
 ---@field private notBefore number when to try again, as core.now
-local Link = { __name = "loomta.cluster.Link" }
+local Link = { __name = "loomta.queue.Link" }
 Link.__index = Link
 
 local link = {}
@@ -193,7 +193,7 @@ function Link:call(...)
 end
 
 --- Runs one of the server-side scripts.
----@param name string of loomta.cluster.scripts
+---@param name string of loomta.queue.scripts
 ---@param keys string[]
 ---@param given any[] its further arguments
 ---@return any value
@@ -238,12 +238,12 @@ function Link:hostName() return (self.socket.dns.gethostname():gsub("[^%w._-]", 
 --- Lets the connection go. Idempotent; it is made again when it is needed.
 function Link:close() drop(self) end
 
-function Link.__tostring(self) return ("loomta.cluster.Link (%s)"):format(tostring(self.address)) end
+function Link.__tostring(self) return ("loomta.queue.Link (%s)"):format(tostring(self.address)) end
 
 --- Makes a link, which does not connect yet.
----@param address loomta.cluster.Address
+---@param address loomta.queue.Address
 ---@param given { timeoutMs: integer?, caFile: string? }
----@return loomta.cluster.Link?
+---@return loomta.queue.Link?
 ---@return loomta.Error? err
 function link.new(address, given)
   local self = setmetatable({

@@ -1,7 +1,7 @@
 -- What a queue costs: how the rate grows with the number of workers where each upload takes 50 ms, and what an entry costs Redis
 -- in commands, bytes on the wire and memory.
 --
---     make bench-cluster   BENCH_FLAGS=--json
+--     make bench-queue   BENCH_FLAGS=--json
 --
 -- SPDX-License-Identifier: MIT
 local core = require "loomta.core"

@@ -1,7 +1,7 @@
 -- loomta.queue over TLS: only with a server whose certificate is trusted and is for the host of the URL.
 -- SPDX-License-Identifier: MIT
 local files = require "spec.support.files"
-local link = require "loomta.cluster.link"
+local link = require "loomta.queue.link"
 local loomta = require "loomta"
 local redis = require "spec.support.redis"
 local tls = require "spec.support.tls"

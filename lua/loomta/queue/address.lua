@@ -5,7 +5,7 @@ local errors = require "loomta.errors"
 local default_port = 6379
 local form = "redis://[user:password@]host[:port]/db/NAME, rediss://… or redis+unix:///path/of/socket?db=0&name=NAME"
 
----@class loomta.cluster.Address
+---@class loomta.queue.Address
 ---@field scheme "redis"|"rediss"|"redis+unix"
 ---@field host string?
 ---@field port integer?
@@ -14,7 +14,7 @@ local form = "redis://[user:password@]host[:port]/db/NAME, rediss://… or redis
 ---@field name string of the queue
 ---@field user string?
 ---@field password string?
-local Address = { __name = "loomta.cluster.Address" }
+local Address = { __name = "loomta.queue.Address" }
 Address.__index = Address
 
 --- The address without what nobody may see.
@@ -80,7 +80,7 @@ end
 
 --- Reads a URL. Errors do not repeat it: there may be a password in it.
 ---@param url any
----@return loomta.cluster.Address?
+---@return loomta.queue.Address?
 ---@return loomta.Error? err
 function address.parse(url)
   if url == nil or url == "" then return refusal "is missing" end

@@ -16,7 +16,7 @@ local row_width = 6
 local retry_ms = 50
 
 --- An entry that this worker holds.
----@class loomta.cluster.Held
+---@class loomta.queue.Held
 ---@field id string
 ---@field identity string
 ---@field entry table what was queued: file, size, modified, folderId …
@@ -26,17 +26,17 @@ local retry_ms = 50
 ---@field begun boolean? this worker has marked it
 ---@field resent boolean? it did so twice
 
----@class loomta.cluster.Ledger
+---@class loomta.queue.Ledger
 ---@field ids table<string, boolean> nothing: uploads are known by their tokens
 ---@field lost integer entries that other workers have taken over
 ---@field error loomta.Error? why the queue does not answer
----@field link loomta.cluster.Link
+---@field link loomta.queue.Link
 ---@field private keys string[]
 ---@field private consumer string
 ---@field private opts { leaseMs: integer, maxDeliveries: integer, filesPerSecond: number, concurrency: integer }
----@field private held table<string, loomta.cluster.Held> by id
----@field private byKey table<string, loomta.cluster.Held> by what the journal calls a file
----@field private buffer loomta.cluster.Held[] drawn and not handed out
+---@field private held table<string, loomta.queue.Held> by id
+---@field private byKey table<string, loomta.queue.Held> by what the journal calls a file
+---@field private buffer loomta.queue.Held[] drawn and not handed out
 ---@field private noted any[][] what is to be sent: script and arguments
 ---@field private pending table[] entries to be marked
 ---@field private renewedMs number when all that is held was surely ours
@@ -47,11 +47,11 @@ Ledger.__index = Ledger
 
 local ledger = {}
 
----@param link loomta.cluster.Link
+---@param link loomta.queue.Link
 ---@param keys string[]
 ---@param consumer string
 ---@param opts table
----@return loomta.cluster.Ledger
+---@return loomta.queue.Ledger
 function ledger.new(link, keys, consumer, opts)
   return setmetatable({
     link = link, keys = keys, consumer = consumer, opts = opts, held = {}, byKey = {}, buffer = {}, noted = {}, pending = {},
@@ -89,7 +89,7 @@ local function note(self, script, given)
 end
 
 --- The entry leaves the queue.
----@param one loomta.cluster.Held
+---@param one loomta.queue.Held
 ---@param kind "done"|"failed"|"unknown"|"dead"
 ---@param media loomta.Media|false|nil
 ---@param err loomta.Error?
@@ -101,7 +101,7 @@ function Ledger:conclude(one, kind, media, err, info)
 end
 
 --- Another worker may have it: at once, or once it was silent for the lease.
----@param one loomta.cluster.Held
+---@param one loomta.queue.Held
 ---@param how { keepMark: boolean?, noAttempt: boolean?, atOnce: boolean?, err: loomta.Error? }
 function Ledger:release(one, how)
   let_go(self, one)
@@ -115,10 +115,10 @@ local function decoded(text) return text ~= "" and json.decode(text) or nil end
 
 --- Why an entry is not to be tried again: it was delivered too often.
 local function exhausted(one)
-  local last = decoded(one.fault) or {}
+  local last = decoded(one.fault)
+  if last then return errors.new(last) end
   return errors.new {
-    code = last.code or "too_many_deliveries", kind = last.kind or "server", status = last.status,
-    message = last.message or "every worker that had it ended before it was done", cause = last.cause, attempts = last.attempts,
+    code = "too_many_deliveries", kind = "server", message = "every worker that had it ended before it was done",
   }
 end
 
@@ -167,7 +167,7 @@ local function examine(self, one)
 end
 
 --- The next entry.
----@return loomta.cluster.Held|false|nil one false: there is none at the moment; nil: the queue refuses to give one
+---@return loomta.queue.Held|false|nil one false: there is none at the moment; nil: the queue refuses to give one
 ---@return loomta.Error? err why; or why this one is not to be uploaded
 ---@return "dead"|"failed"|nil kind of that
 function Ledger:next()
@@ -181,7 +181,7 @@ function Ledger:next()
 end
 
 --- Renews what is held. What others have taken over meanwhile is given up.
----@return loomta.cluster.Held[] lost
+---@return loomta.queue.Held[] lost
 function Ledger:renew()
   local asked, ids = core.now(), {}
   for id in pairs(self.held) do ids[#ids + 1] = id end
@@ -201,7 +201,7 @@ function Ledger:renew()
 end
 
 --- Others have these now, or will.
----@param list loomta.cluster.Held[]
+---@param list loomta.queue.Held[]
 function Ledger:forget(list)
   local gone = {}
   for _, one in ipairs(list) do
@@ -215,7 +215,7 @@ function Ledger:forget(list)
 end
 
 --- All that is held, where it may not be ours for much longer.
----@return loomta.cluster.Held[]
+---@return loomta.queue.Held[]
 function Ledger:expired()
   local list = {}
   if core.now() - self.renewedMs < self.opts.leaseMs * 2 / 3 then return list end
@@ -232,7 +232,7 @@ function Ledger:isDue() return core.now() - self.renewedMs >= self.opts.leaseMs 
 function Ledger:isBehind() return #self.noted > 0 end
 
 --- Is it still this worker's?
----@param one loomta.cluster.Held
+---@param one loomta.queue.Held
 ---@return boolean
 function Ledger:holds(one) return self.held[one.id] == one end
 
