@@ -1,7 +1,7 @@
 -- loomta.queue over TLS: only with a server whose certificate is trusted and is for the host of the URL.
 -- SPDX-License-Identifier: MIT
 local files = require "spec.support.files"
-local link = require "loomta.queue.link"
+local sockets = require "loomta.queue.sockets"
 local loomta = require "loomta"
 local redis = require "spec.support.redis"
 local tls = require "spec.support.tls"
@@ -43,7 +43,8 @@ describe("a queue with TLS", function()
     for _, wrong in ipairs { other.cert, false, empty, "/nonexistent.pem" } do
       local status, err = try("127.0.0.1", wrong or nil)
       assert.is_nil(status, tostring(wrong))
-      assert.equal("queue_unreachable", err.code)
+      assert.equal("queue_failed", err.code)
+      assert.is_false(err.retryable) -- a worker that waited for it would wait for ever
       assert.is_nil(tostring(err):find(password, 1, true))
     end
     os.remove(empty)
@@ -75,11 +76,11 @@ describe("a queue with TLS", function()
 
   it("takes a certificate for names as browsers do", function()
     local function certificate(names) return { extensions = function() return { ["2.5.29.17"] = { dNSName = names } } end } end
-    assert.is_true(link.isFor(certificate { "a.org", "Queue.Example.org" }, "queue.example.ORG"))
-    assert.is_true(link.isFor(certificate { "*.example.org" }, "queue.example.org"))
-    assert.is_false(link.isFor(certificate { "*.example.org" }, "example.org"))
-    assert.is_false(link.isFor(certificate { "*.example.org" }, "a.b.example.org"))
-    assert.is_false(link.isFor(certificate { "queue.example.org" }, "queue.example.org.evil"))
-    assert.is_false(link.isFor({ extensions = function() end }, "queue.example.org"))
+    assert.is_true(sockets.isFor(certificate { "a.org", "Queue.Example.org" }, "queue.example.ORG"))
+    assert.is_true(sockets.isFor(certificate { "*.example.org" }, "queue.example.org"))
+    assert.is_false(sockets.isFor(certificate { "*.example.org" }, "example.org"))
+    assert.is_false(sockets.isFor(certificate { "*.example.org" }, "a.b.example.org"))
+    assert.is_false(sockets.isFor(certificate { "queue.example.org" }, "queue.example.org.evil"))
+    assert.is_false(sockets.isFor({ extensions = function() end }, "queue.example.org"))
   end)
 end)

@@ -23,6 +23,7 @@ local pause_ms = 50
 ---@field private keys string[]
 ---@field private patienceMs number
 ---@field private closed boolean?
+---@field private request table? in nginx, the request that opened it: its connection is of no use to others
 local Queue = { __name = "loomta.Queue" }
 Queue.__index = Queue
 
@@ -75,11 +76,9 @@ local open_fields = {
 ---@return loomta.Error? err
 function queue.open(given)
   if type(given) ~= "table" then error("loomta.queue takes a table, not a " .. type(given), 2) end
-  if nginx.phase() then
-    return nil, errors.input("would_block", "in nginx there is no queue: it waits for Redis, and so would every request")
-  end
   local opts, err = check(given, open_fields)
-  if not opts then return nil, err end
+  if nginx.phase() then err = nginx.refusal() or err end
+  if err then return nil, err end
   local place
   place, err = address.parse(opts.url or os.getenv "LOOMTA_QUEUE_URL")
   if not place then return nil, err end
@@ -88,12 +87,16 @@ function queue.open(given)
   if not connection then return nil, err end
   return setmetatable({
     name = place.name, link = connection, keys = scripts.keys(place.name), patienceMs = opts.patienceMs,
+    request = nginx.request(),
   }, Queue)
 end
 
 --- Does something, and again while Redis cannot be reached. Only for what may be done twice.
 local function patiently(self, action)
   if self.closed then return nil, errors.input("queue_closed", "the queue is closed") end
+  if self.request ~= nginx.request() then
+    return nil, errors.input("queue_closed", "the queue is another request's: in nginx each opens its own, and closes it")
+  end
   local give_up = core.now() + self.patienceMs
   while true do
     local value, err = action()
@@ -178,6 +181,9 @@ local work_fields = {
 ---@return loomta.Error? err what ended it early
 function Queue:work(given)
   errors.checkSelf(self, Queue, "queue:work()")
+  if nginx.phase() then
+    return nil, errors.input("would_block", "in nginx there is no worker: run loomta-upload work beside it")
+  end
   local settings = {}
   local opts, err = check(given, work_fields, settings)
   if not opts then return nil, err end
@@ -273,8 +279,8 @@ end
 --- Lets the connection go. Idempotent.
 function Queue:close()
   errors.checkSelf(self, Queue, "queue:close()")
+  if not self.closed and self.request == nginx.request() then self.link:close() end
   self.closed = true
-  self.link:close()
 end
 Queue.__close = Queue.close
 

@@ -4,9 +4,9 @@
 local core = require "loomta.core"
 local errors = require "loomta.errors"
 local scripts = require "loomta.queue.scripts"
+local sockets = require "loomta.queue.sockets"
 
 local unpack = table.unpack or unpack
-local system_bundles = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem" }
 -- What a server says while it loads its file, or follows another one: it will be there again.
 local passing = { LOADING = true, BUSY = true, MASTERDOWN = true, READONLY = true, TRYAGAIN = true, CLUSTERDOWN = true }
 local shortest_pause_ms, longest_pause_ms = 100, 5000
@@ -14,8 +14,8 @@ local shortest_pause_ms, longest_pause_ms = 100, 5000
 ---@class loomta.queue.Link
 ---@field private address loomta.queue.Address
 ---@field private timeoutS number
----@field private caFile string?
 ---@field private redis table the client library
+---@field private sockets loomta.queue.Sockets
 ---@field private client table? while connected
 ---@field private shas table<string, string> of scripts that this server has
 ---@field private failures integer since it answered last
@@ -24,15 +24,6 @@ local Link = { __name = "loomta.queue.Link" }
 Link.__index = Link
 
 local link = {}
-
-local function needs(module, package)
-  local ok, found = pcall(require, module)
-  if ok then return found end
-  return nil, errors.new {
-    code = "queue_module_missing",
-    message = ("a queue needs the Lua module '%s': apt-get install %s"):format(module, package),
-  }
-end
 
 --- Takes out of a text what must not be seen: some servers repeat what they were told.
 local function clean(self, text)
@@ -49,80 +40,16 @@ local function unreachable(self, why)
   }
 end
 
-local function refused(self, why)
-  if passing[why:match "^%u+" or ""] then return unreachable(self, why) end
+local function failed(self, kind, what, why)
   return errors.new {
-    code = "queue_failed", kind = (why:find "^NOAUTH" or why:find "^WRONGPASS") and "auth" or "server",
-    message = ("the queue %s refused a request"):format(tostring(self.address)), cause = clean(self, why),
+    code = "queue_failed", kind = kind, message = ("the queue %s %s"):format(tostring(self.address), what),
+    cause = clean(self, why),
   }
 end
 
-local function bundle(self)
-  if self.caFile then return self.caFile end
-  for _, path in ipairs(system_bundles) do
-    local file = io.open(path, "rb")
-    if file then
-      file:close()
-      return path
-    end
-  end
-end
-
---- Speaks TLS on a connected socket, with a server whose certificate is trusted and is for this host.
-local function wrap(self, socket)
-  local wrapped, why = self.ssl.wrap(socket, {
-    mode = "client", protocol = "any", options = { "all", "no_sslv2", "no_sslv3", "no_tlsv1", "no_tlsv1_1" },
-    verify = "peer", cafile = bundle(self),
-  })
-  if not wrapped then return nil, why end
-  local host = self.address.host
-  local is_number = host:find "^[%d.]+$" or host:find(":", 1, true)
-  if not is_number then wrapped:sni(host) end
-  wrapped:settimeout(self.timeoutS)
-  local ok
-  ok, why = wrapped:dohandshake()
-  if not ok then return nil, why end
-  if not link.isFor(wrapped:getpeercertificate(), host) then return nil, "the certificate is for another host" end
-  return wrapped
-end
-
---- Is a certificate for this host? By its alternative names; the common name counts for nothing, as in browsers.
----@param certificate table LuaSec's
----@param host string
----@return boolean
-function link.isFor(certificate, host)
-  local names = (certificate:extensions() or {})["2.5.29.17"] or {}
-  for _, address in ipairs(names.iPAddress or {}) do
-    if address == host then return true end
-  end
-  for _, name in ipairs(names.dNSName or {}) do
-    name, host = name:lower(), host:lower()
-    if name == host then return true end
-    local domain = name:match "^%*(%..+)$"
-    if domain and host:match "^[^.]+(%..+)$" == domain then return true end
-  end
-  return false
-end
-
-local function open_socket(self)
-  local place = self.address
-  local socket = place.path and self.unix() or self.socket.tcp()
-  socket:settimeout(self.timeoutS)
-  local ok, why
-  if place.path then
-    ok, why = socket:connect(place.path)
-  else
-    ok, why = socket:connect(place.host, place.port)
-  end
-  if ok and not place.path then socket:setoption("tcp-nodelay", true) end
-  local opened = socket
-  if ok and place.scheme == "rediss" then
-    opened, why = wrap(self, socket)
-  elseif not ok then
-    opened = nil
-  end
-  if not opened then socket:close() end
-  return opened, why
+local function refused(self, why)
+  if passing[why:match "^%u+" or ""] then return unreachable(self, why) end
+  return failed(self, (why:find "^NOAUTH" or why:find "^WRONGPASS") and "auth" or "server", "refused a request", why)
 end
 
 local function drop(self)
@@ -143,10 +70,12 @@ local function ask(self, words)
   local ok, value = pcall(self.redis.command(name), self.client, words)
   if ok then return value end
   local why = tostring(value):match "redis error: (.*)"
-  if why then return nil, refused(self, why) end
-  drop(self)
-  delay(self, value)
-  return nil, unreachable(self, value)
+  local err = why and refused(self, why) or unreachable(self, value)
+  if err.retryable then -- elsewhere, perhaps: the name may lead to another server by then
+    drop(self)
+    delay(self, err.cause)
+  end
+  return nil, err
 end
 
 local function greet(self)
@@ -163,13 +92,13 @@ end
 
 local function connect(self)
   if core.now() < self.notBefore then return nil, unreachable(self, self.why) end
-  local socket, why = open_socket(self)
+  local socket, why, lasting = self.sockets:connect(self.timeoutS)
   local ok, err
   if socket then
     self.client = self.redis.connect { socket = socket }
     ok, err = greet(self)
   else
-    err = unreachable(self, why)
+    err = lasting and failed(self, "network", "has a certificate that is not trusted", why) or unreachable(self, why)
   end
   if ok then
     self.failures = 0
@@ -225,18 +154,21 @@ function Link:pause() return self.client and 0 or math.max(0, self.notBefore - c
 ---@param timeout_ms number
 function Link:limit(timeout_ms)
   self.timeoutS = math.min(self.timeoutS, timeout_ms / 1000)
-  if self.client then self.client.network.socket:settimeout(self.timeoutS) end
+  if self.client then self.sockets:limit(self.client.network.socket, self.timeoutS) end
 end
 
---- Waits, on the caller's own thread.
-function Link:sleep(ms) self.socket.sleep(ms / 1000) end
+--- Waits, on the caller's own thread; in nginx, nobody else does.
+function Link:sleep(ms) self.sockets:sleep(ms) end
 
 --- What this machine is called, for people.
 ---@return string
-function Link:hostName() return (self.socket.dns.gethostname():gsub("[^%w._-]", "_")) end
+function Link:hostName() return (self.sockets:hostName():gsub("[^%w._-]", "_")) end
 
 --- Lets the connection go. Idempotent; it is made again when it is needed.
-function Link:close() drop(self) end
+function Link:close()
+  if self.client then self.sockets:release(self.client.network.socket) end
+  self.client, self.shas = nil, {}
+end
 
 function Link.__tostring(self) return ("loomta.queue.Link (%s)"):format(tostring(self.address)) end
 
@@ -247,13 +179,11 @@ function Link.__tostring(self) return ("loomta.queue.Link (%s)"):format(tostring
 ---@return loomta.Error? err
 function link.new(address, given)
   local self = setmetatable({
-    address = address, timeoutS = (given.timeoutMs or 5000) / 1000, caFile = given.caFile, shas = {}, failures = 0, notBefore = 0,
+    address = address, timeoutS = (given.timeoutMs or 5000) / 1000, shas = {}, failures = 0, notBefore = 0,
   }, Link)
   local err
-  self.redis, err = needs("redis", "lua-redis")
-  if not err then self.socket, err = needs("socket", "lua-socket") end
-  if not err and address.path then self.unix, err = needs("socket.unix", "lua-socket") end
-  if not err and address.scheme == "rediss" then self.ssl, err = needs("ssl", "lua-sec") end
+  self.redis, err = sockets.needs("redis", "lua-redis", "redis-lua")
+  if not err then self.sockets, err = sockets.new(address, given.caFile) end
   if err then return nil, err end
   return self
 end
