@@ -9,7 +9,7 @@ local system_bundles = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/cer
 ---@class loomta.queue.Sockets
 ---@field protected address loomta.queue.Address
 ---@field protected caFile string?
----@field connect fun(self: loomta.queue.Sockets, timeout_s: number): table?, string?, boolean? a socket; else why not, and is that to stay
+---@field connect fun(self: loomta.queue.Sockets, timeout_s: number): table?, string?, boolean? else why not, and for good?
 ---@field limit fun(self: loomta.queue.Sockets, socket: table, timeout_s: number) bounds how long an answer is waited for
 ---@field release fun(self: loomta.queue.Sockets, socket: table) nothing is under way on it
 ---@field sleep fun(self: loomta.queue.Sockets, ms: number)
