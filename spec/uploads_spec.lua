@@ -490,6 +490,41 @@ describe("a run that reconciles", function()
     assert.is_true(run:done())
   end)
 
+  it("goes by the list of each upload's own folder", function()
+    local elsewhere = assert(client:createMediaFolder { name = "elsewhere" }).id
+    box:fault { method = "POST", disconnect = "close", at = "response", store = false, times = 3 }
+    local list = {
+      request("a.mp4", { folderId = elsewhere }), request "b.mp4", request("c.mp4", { folderId = "null", maxResponseBytes = 10, maxRetries = 0 }),
+    }
+    local results = collect(client:uploads(list, { reconcile = true }))
+    assert.truthy(results["a.mp4"].media, tostring(results["a.mp4"].err))
+    assert.truthy(results["b.mp4"].media, tostring(results["b.mp4"].err))
+    assert.is_true(results["c.mp4"].err.possiblyStored)
+    assert.equal(2, stored(), "what could not be looked for was sent again")
+  end)
+
+  it("looks for what comes late as for the others #slow", function()
+    box:fault { method = "POST", disconnect = "close", at = "response", store = false, times = 1 }
+    box:fault { method = "POST", delayAfterBodyMs = 60000, times = 1 }
+    local drawn, second_look = 0, nil
+    local results = collect(client:uploads(function()
+      drawn = drawn + 1
+      if drawn == 1 then return request "a.mp4" end
+      if second_look == false then return nil end
+      local looks = 0
+      for _, arrived in ipairs(box:requests()) do
+        if arrived.method == "GET" then looks = looks + 1 end
+      end
+      second_look = second_look or looks == 2 and core.now() or nil
+      if not second_look or core.now() - second_look < 500 then return false end
+      second_look = false -- the last look is planned, and this upload outlasts it
+      return request("b.mp4", { idleTimeoutMs = 4500, maxRetries = 0 })
+    end, { reconcile = true }))
+    assert.same({ ok = 2 }, codes(results))
+    assert.is_true(results["b.mp4"].info.reconciled)
+    assert.equal(2, stored())
+  end)
+
   it("leaves an error that says possiblyStored when it cannot look", function()
     unknown()
     box:fault { method = "GET", status = 500, times = 0 }

@@ -14,7 +14,6 @@ local looks_ms = reconcile.looksMs
 ---@field private items loomta.Item[] to be settled
 ---@field private look integer the next one; 0: none has been planned
 ---@field private asked integer lists that are on their way
----@field private looked boolean a list was seen
 ---@field private stopped boolean?
 local Settler = {}
 Settler.__index = Settler
@@ -26,7 +25,7 @@ local settle = {}
 ---@return loomta.Settler
 function settle.new(run, mode)
   local exact = mode == "exact"
-  return setmetatable({ run = run, exact = exact, taken = {}, items = {}, look = 0, asked = 0, looked = false }, Settler)
+  return setmetatable({ run = run, exact = exact, taken = {}, items = {}, look = 0, asked = 0 }, Settler)
 end
 
 --- This media object is accounted for.
@@ -40,6 +39,7 @@ function Settler:claim(id) self.taken[id] = true end
 function Settler:add(item, err, info)
   item.unknown = { err = err, info = info }
   self.items[#self.items + 1] = item
+  self.look = 0 -- it has not been looked for yet
 end
 
 ---@return boolean
@@ -85,7 +85,8 @@ local function match(self, media, folder)
   for _, item in ipairs(self.items) do
     local journal = self.run.journal
     local size = size_of(item)
-    local found = (item.folder or false) == folder and reconcile.find(media, {
+    local is_here = (item.folder or false) == folder
+    local found = is_here and reconcile.find(media, {
       name = item.name,
       size = size,
       since = item.began,
@@ -95,7 +96,7 @@ local function match(self, media, folder)
     if found and (item.token or (alike[looks_of(item.name, size, item.folder)] or 0) < 2) then
       conclude(self, item, found)
     else
-      item.ambiguous = item.ambiguous or found ~= nil
+      item.looked, item.ambiguous = item.looked or is_here, item.ambiguous or found
       left[#left + 1] = item
     end
   end
@@ -107,14 +108,13 @@ local function resend(self)
   local items, again = self.items, {}
   self.items, self.look = {}, 0
   for _, item in ipairs(items) do
-    if self.looked and not self.stopped and not item.resent and not item.ambiguous and not item.given.reader then
+    if item.looked and not self.stopped and not item.resent and not item.ambiguous and not item.given.reader then
       item.resent = true
       again[#again + 1] = item
     else
       conclude(self, item)
     end
   end
-  self.looked = false
   self.run:depart(again)
 end
 
@@ -128,7 +128,6 @@ local function ask(self)
     local given = reconcile.listing(item.given, item.folder, limit_ms > 0 and limit_ms + delay_ms or 0)
     given.onDone = function(list)
       self.asked = self.asked - 1
-      self.looked = self.looked or list ~= nil
       if list then match(self, list.media, folder) end
     end
     local job = run.client:begin("listMedia", given, run.inbox, "start", { delayMs = delay_ms })
