@@ -490,6 +490,12 @@ describe("a run that reconciles", function()
     assert.is_true(run:done())
   end)
 
+  it("remembers none of the others where names are marked", function()
+    local run = client:uploads(requests(3), { reconcile = "exact" })
+    for media in run do assert.truthy(media) end
+    assert.is_nil(next(run.settler.taken))
+  end)
+
   it("goes by the list of each upload's own folder", function()
     local elsewhere = assert(client:createMediaFolder { name = "elsewhere" }).id
     box:fault { method = "POST", disconnect = "close", at = "response", store = false, times = 3 }

@@ -174,7 +174,7 @@ function Uploads:conclude(item, media, err, info)
     local ok, failure = self.journal:finish(item.entry, media, err)
     if not ok then give_up(self, failure) end
   end
-  if self.settler and media then self.settler:claim(media.id) end
+  if self.settler and media and not item.token then self.settler:claim(media.id) end -- a token tells it from all others
   if item.key then self.byKey[item.key] = nil end
   self:report(media, err, item.request, info)
   if err and is_fatal(err) then give_up(self, err) end
