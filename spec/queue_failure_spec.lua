@@ -1,11 +1,14 @@
 -- loomta.queue when things go wrong: Redis goes away and comes back, leases end, entries are poison, the server asks for patience.
 -- SPDX-License-Identifier: MIT
 local address = require "loomta.queue.address"
+local core = require "loomta.core"
 local eventually = require "spec.support.eventually"
 local files = require "spec.support.files"
+local link = require "loomta.queue.link"
 local loomta = require "loomta"
 local redis = require "spec.support.redis"
 local sandbox = require "spec.support.sandbox"
+local scripts = require "loomta.queue.scripts"
 local workers = require "spec.support.queue_worker"
 
 if not redis.isThere() then
@@ -50,6 +53,13 @@ local function only_record()
   for record in queue:results() do list[#list + 1] = record end
   assert.equal(1, #list)
   return list[1]
+end
+
+--- Takes the only entry as a worker does: with what connection, which keys, and its id.
+local function drawn_by(consumer, lease_ms)
+  local connection, keys = assert(link.new(address.parse(url), {})), scripts.keys "q"
+  connection:run("join", keys, {})
+  return connection, keys, connection:run("draw", keys, { consumer, 1, lease_ms, 0 })[3]
 end
 
 before_each(function()
@@ -171,23 +181,31 @@ describe("an entry", function()
   end)
 
   it("that another worker has taken over must not begin", function()
-    local scripts = require "loomta.queue.scripts"
-    local link = require "loomta.queue.link"
     queue:enqueue(make_files(1))
-    local connection = assert(link.new(address.parse(url), {}))
-    local keys = scripts.keys "q"
-    connection:run("join", keys, {})
-    local rows = connection:run("draw", keys, { "first", 1, 60000, 0 })
-    local id = rows[3]
+    local connection, keys, id = drawn_by("first", 60000)
     local mark = '{"name":"a.jpg","token":"t","size":1}'
     server:cli("XCLAIM", key .. "entries", "workers", "second", 0, id)
     assert.same({ 0 }, connection:run("begin", keys, { "first", id, mark }))
     assert.equal(0, server:count("HLEN", key .. "started"))
     assert.same({ 1 }, connection:run("begin", keys, { "second", id, mark }))
     assert.equal(0, connection:run("finish", keys, { "first", id, "done", "{}", "x" }))
-    assert.equal(0, connection:run("release", keys, { "first", id, "0", "0", 0, "" }))
+    assert.equal(0, connection:run("release", keys, { "first", id, "0", "0", 0, "", "" }))
     assert.same({ 0 }, connection:run("renew", keys, { "first", id }))
     assert.equal(1, connection:run("finish", keys, { "second", id, "done", "{}", "x" }))
+    connection:close()
+  end)
+
+  it("is not given back a second time by a request that comes late", function()
+    queue:enqueue(make_files(1))
+    local connection, keys, id = drawn_by("first", 1000)
+    local late = { "first", id, "0", "1", 1000, "", "" }
+    assert.equal(1, connection:run("release", keys, late))
+    files.shell "sleep 0.01"
+    assert.equal(id, connection:run("draw", keys, { "first", 1, 1000, 0 })[3])
+    assert.same({ 1 }, connection:run("begin", keys, { "first", id, '{"name":"a.jpg","token":"t","size":1}' }))
+    assert.equal(0, connection:run("release", keys, late))
+    assert.equal(1, server:count("HLEN", key .. "started"))
+    assert.equal(1, connection:run("release", keys, { "first", id, "1", "1", 1000, "", "t" }))
     connection:close()
   end)
 
@@ -240,7 +258,6 @@ describe("a rate limit", function()
 
   it("of ours is that of all workers together", function()
     queue:enqueue(make_files(12))
-    local core = require "loomta.core"
     local began = core.now()
     local words = { "concurrency=4", "leaseMs=5000", "filesPerSecond=4" }
     local one, two = worker("one", words), worker("two", words)

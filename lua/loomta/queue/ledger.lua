@@ -23,6 +23,7 @@ local retry_ms = 50
 ---@field mark table? it was started before: name, token, startedAt
 ---@field deliveries integer
 ---@field fault string? its last error
+---@field token string? with which this worker has marked it, or tried to
 ---@field begun boolean? this worker has marked it
 ---@field resent boolean? it did so twice
 
@@ -107,7 +108,7 @@ function Ledger:release(one, how)
   let_go(self, one)
   note(self, "release", {
     self.consumer, one.id, how.keepMark and "1" or "0", how.noAttempt and "1" or "0", how.atOnce and self.opts.leaseMs or 0,
-    how.err and json.encode(outcome.error(how.err)) or "",
+    how.err and json.encode(outcome.error(how.err)) or "", one.token or one.mark and one.mark.token or "",
   })
 end
 
@@ -295,6 +296,7 @@ function Ledger:sync()
     local one = self.byKey[journal.keyOf(entry)]
     if one then
       asked[#asked + 1] = { entry = entry, one = one }
+      one.token = entry.token
       given[#given + 1] = one.id
       given[#given + 1] = json.encode {
         name = entry.name, token = entry.token, size = entry.size, folderId = entry.folderId,

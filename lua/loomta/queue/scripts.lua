@@ -153,11 +153,14 @@ return 1
 ]=]
 
 --- Gives an entry back, if this consumer holds it. ARGV: consumer, id, '1' to keep its mark, '1' where it was no attempt, for how
---- many ms it counts as silent already, last error or ''. Gives 1 or 0.
+--- many ms it counts as silent already, last error or '', the mark's token or ''. Gives 1 or 0.
 scripts.release = [=[
 local consumer, id = ARGV[1], ARGV[2]
 local pending = redis.call('XPENDING', entries, group, id, id, 1, consumer)[1]
 if not pending then return 0 end
+-- A request may come twice, and late: after the same consumer has taken the entry again, and begun.
+local mark = redis.call('HGET', started, id)
+if mark and cjson.decode(mark).token ~= ARGV[7] then return 0 end
 if ARGV[3] ~= '1' then redis.call('HDEL', started, id) end
 if ARGV[6] ~= '' then redis.call('HSET', faults, id, ARGV[6]) end
 local deliveries = ARGV[4] == '1' and math.max(0, pending[4] - 1) or pending[4]
