@@ -189,23 +189,39 @@ describe("an entry", function()
     assert.equal(0, server:count("HLEN", key .. "started"))
     assert.same({ 1 }, connection:run("begin", keys, { "second", id, mark }))
     assert.equal(0, connection:run("finish", keys, { "first", id, "done", "{}", "x" }))
-    assert.equal(0, connection:run("release", keys, { "first", id, "0", "0", 0, "", "" }))
+    assert.equal(0, connection:run("release", keys, { "first", id, "0", "0", "0", "", "" }))
     assert.same({ 0 }, connection:run("renew", keys, { "first", id }))
     assert.equal(1, connection:run("finish", keys, { "second", id, "done", "{}", "x" }))
+    connection:close()
+  end)
+
+  it("is its worker's for the longest lease that any of them has", function()
+    queue:enqueue(make_files(1))
+    local connection, keys, id = drawn_by("first", 60000)
+    server:cli("XCLAIM", key .. "entries", "workers", "first", 0, id, "IDLE", 5000, "JUSTID")
+    assert.equal(2, #connection:run("draw", keys, { "second", 1, 1000, 0 }), "it was taken over")
+    assert.same({ 1 }, connection:run("renew", keys, { "first", id }))
+    connection:run("release", keys, { "first", id, "0", "1", "1", "", "" })
+    assert.equal(id, connection:run("draw", keys, { "second", 1, 1000, 0 })[3])
+    connection:run("finish", keys, { "second", id, "done", "{}", "x" })
+    queue:enqueue(make_files(2))
+    id = connection:run("draw", keys, { "first", 1, 1000, 0 })[3] -- nobody held anything
+    server:cli("XCLAIM", key .. "entries", "workers", "first", 0, id, "IDLE", 5000, "JUSTID")
+    assert.equal(id, connection:run("draw", keys, { "second", 1, 1000, 0 })[3])
     connection:close()
   end)
 
   it("is not given back a second time by a request that comes late", function()
     queue:enqueue(make_files(1))
     local connection, keys, id = drawn_by("first", 1000)
-    local late = { "first", id, "0", "1", 1000, "", "" }
+    local late = { "first", id, "0", "1", "1", "", "" }
     assert.equal(1, connection:run("release", keys, late))
     files.shell "sleep 0.01"
     assert.equal(id, connection:run("draw", keys, { "first", 1, 1000, 0 })[3])
     assert.same({ 1 }, connection:run("begin", keys, { "first", id, '{"name":"a.jpg","token":"t","size":1}' }))
     assert.equal(0, connection:run("release", keys, late))
     assert.equal(1, server:count("HLEN", key .. "started"))
-    assert.equal(1, connection:run("release", keys, { "first", id, "1", "1", 1000, "", "t" }))
+    assert.equal(1, connection:run("release", keys, { "first", id, "1", "1", "1", "", "t" }))
     connection:close()
   end)
 
@@ -286,6 +302,13 @@ describe("a worker that is told to end", function()
     assert.equal(60 - status.done, work { leaseMs = 60000 }.done) -- long before any lease ends
     each_stored_once(paths)
     assert.equal(60, stored())
+  end)
+
+  it("gives it back also where the lease was computed", function()
+    queue:enqueue(make_files(10))
+    box:fault { method = "POST", delayAfterBodyMs = 100, times = 0 }
+    work { leaseMs = 60 * 1e3, concurrency = 1, onTick = function(run) if stored() > 0 then run:stop() end end }
+    assert.same({}, queue:status().consumers)
   end)
 
   it("where no key is taken, ends and leaves all in the queue", function()

@@ -107,7 +107,7 @@ end
 function Ledger:release(one, how)
   let_go(self, one)
   note(self, "release", {
-    self.consumer, one.id, how.keepMark and "1" or "0", how.noAttempt and "1" or "0", how.atOnce and self.opts.leaseMs or 0,
+    self.consumer, one.id, how.keepMark and "1" or "0", how.noAttempt and "1" or "0", how.atOnce and "1" or "0",
     how.err and json.encode(outcome.error(how.err)) or "", one.token or one.mark and one.mark.token or "",
   })
 end

@@ -66,7 +66,7 @@ end
 return 1
 ]=]
 
---- Takes entries: first those whose worker is silent for longer than the lease, then new ones. ARGV: consumer, count, lease in
+--- Takes entries: first those whose worker is silent for longer than its lease, then new ones. ARGV: consumer, count, lease in
 --- ms, files a second (0: as many as one likes). Gives { ms to wait, entries in the queue, then for each taken
 --- one its id, entry, identity, mark or '', deliveries, last error or '' }.
 scripts.draw = [=[
@@ -84,6 +84,11 @@ if rate > 0 then
   if tokens < 1 then return { math.ceil((1 - tokens) * 1000 / rate), length } end
   count = math.min(count, math.floor(tokens))
 end
+
+-- What somebody holds is safe for the longest lease that a worker has: each renews it by its own.
+local is_held = redis.call('XPENDING', entries, group)[1] > 0
+if is_held then lease = math.max(lease, tonumber(redis.call('HGET', pace, 'lease') or 0)) end
+redis.call('HSET', pace, 'lease', lease)
 
 local taken = { 0, length }
 local function take(entry)
@@ -152,8 +157,8 @@ conclude(ARGV[2], ARGV[3], ARGV[4], ARGV[5])
 return 1
 ]=]
 
---- Gives an entry back, if this consumer holds it. ARGV: consumer, id, '1' to keep its mark, '1' where it was no attempt, for how
---- many ms it counts as silent already, last error or '', the mark's token or ''. Gives 1 or 0.
+--- Gives an entry back, if this consumer holds it. ARGV: consumer, id, '1' to keep its mark, '1' where it was no attempt, '1'
+--- where others may have it at once, last error or '', the mark's token or ''. Gives 1 or 0.
 scripts.release = [=[
 local consumer, id = ARGV[1], ARGV[2]
 local pending = redis.call('XPENDING', entries, group, id, id, 1, consumer)[1]
@@ -164,7 +169,8 @@ if mark and cjson.decode(mark).token ~= ARGV[7] then return 0 end
 if ARGV[3] ~= '1' then redis.call('HDEL', started, id) end
 if ARGV[6] ~= '' then redis.call('HSET', faults, id, ARGV[6]) end
 local deliveries = ARGV[4] == '1' and math.max(0, pending[4] - 1) or pending[4]
-redis.call('XCLAIM', entries, group, 'returned', 0, id, 'IDLE', ARGV[5], 'RETRYCOUNT', deliveries, 'JUSTID')
+local idle = ARGV[5] == '1' and redis.call('HGET', pace, 'lease') or 0
+redis.call('XCLAIM', entries, group, 'returned', 0, id, 'IDLE', idle, 'RETRYCOUNT', deliveries, 'JUSTID')
 return 1
 ]=]
 
