@@ -272,6 +272,24 @@ describe("a rate limit", function()
     assert.equal(20, queue:status().done)
   end)
 
+  it("holds for as long as the server said, also where it is not waited for", function()
+    queue:enqueue(make_files(1))
+    box:fault { method = "POST", status = 429, retryAfter = "300", times = 1 }
+    work { onResult = function() end, onTick = function(run) if #box:requests() > 0 then run:stop() end end }
+    assert.is_true(queue:status().holdMs > 200000)
+  end)
+
+  it("does not make an upload unknown that was to be sent again", function()
+    queue:enqueue(make_files(1))
+    local connection, keys, id = drawn_by("first", 500)
+    connection:run("begin", keys, { "first", id, '{"name":"0001-abc.jpg","token":"abc","size":2000}' })
+    connection:close()
+    box:fault { method = "POST", status = 429, times = 1 }
+    local counts = work { leaseMs = 500 }
+    assert.equal(0, counts.unknown)
+    assert.equal(1, counts.done)
+  end)
+
   it("of ours is that of all workers together", function()
     queue:enqueue(make_files(12))
     local began = core.now()

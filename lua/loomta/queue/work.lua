@@ -8,7 +8,7 @@ local response = require "loomta.response"
 local uploads = require "loomta.uploads"
 
 local tick_ms = 100
-local hold_ms = 1000 -- after a 429 that said nothing of the time
+local hold_ms, longest_hold_ms = 1000, 3600000 -- after a 429 that says nothing of the time, or anything
 local settle_after_ms = 1000 -- so long uploads of unknown outcome wait at most for a pause of the others
 local longest_pause_ms = 60000
 
@@ -61,15 +61,17 @@ local function judge(self, one, err, info)
   end
   local ending = run.stopped or run.fatal
   local not_begun = err.code == "not_started" or err.code == "lease_lost" or err.code:find "^queue_" ~= nil
+  local is_asked_to_wait = err.status == 429
+  if is_asked_to_wait then self.ledger:hold(math.max(hold_ms, math.min(err.retryAfterMs or 0, longest_hold_ms))) end
   if err.possiblyStored or one.mark then
-    if ending or not_begun or not (one.resent or last) then
-      return give_back(self, one, { keepMark = true, noAttempt = ending or not_begun, atOnce = ending, err = err })
+    local no_attempt = ending or not_begun or is_asked_to_wait
+    if no_attempt or not (one.resent or last) then
+      return give_back(self, one, { keepMark = true, noAttempt = no_attempt, atOnce = ending, err = err })
     end
     return conclude(self, one, "unknown", nil, doubtful(err), info)
   elseif not_begun or own_fault or ending and (err.code == "canceled" or run.fatal and err.code == run.fatal.code) then
     return give_back(self, one, { noAttempt = true, atOnce = true })
-  elseif err.status == 429 then
-    self.ledger:hold(hold_ms)
+  elseif is_asked_to_wait then
     return give_back(self, one, { noAttempt = true, atOnce = true, err = err })
   elseif not err.retryable then
     return conclude(self, one, "failed", nil, err, info)
