@@ -341,6 +341,17 @@ describe("a worker that is told to end", function()
   end)
 end)
 
+describe("a worker", function()
+  it("repeats nothing that may be stored, whatever its client does", function()
+    queue:enqueue(make_files(1))
+    local bold = assert(loomta.new { apiKey = box.key, baseUrl = box.url, retryUnknown = true })
+    box:fault { method = "POST", status = 502, store = true, times = 1 }
+    assert.equal(1, work({ client = bold }).done)
+    bold:close()
+    assert.equal(1, stored())
+  end)
+end)
+
 describe("a worker that is set up wrongly", function()
   it("leaves all in the queue: the files are not to blame", function()
     queue:enqueue(make_files(30))

@@ -187,7 +187,7 @@ function work.go(client, link, keys, consumer, opts, settings)
     opts = opts, owner = {}, requestOf = {}, failures = 0, notBefore = 0, ledger = ledger.new(link, keys, consumer, opts),
     counts = { done = 0, failed = 0, unknown = 0, dead = 0, returned = 0, lost = 0 },
   }
-  settings.concurrency, settings.reconcile = opts.concurrency, "exact"
+  settings.concurrency, settings.reconcile, settings.retryUnknown = opts.concurrency, "exact", false
   self.run = uploads.new(client, function() return next_request(self) end, settings, self.ledger)
   local refusal
   repeat
