@@ -350,6 +350,15 @@ describe("a worker", function()
     bold:close()
     assert.equal(1, stored())
   end)
+
+  it("takes no word of the server for one of its own", function()
+    local words = { "invalid_option", "queue_full", "not_started", "lease_lost" }
+    for _, word in ipairs(words) do queue:enqueue { files.write(folder .. "/" .. word .. ".jpg", "\255\216\255\224" .. word) } end
+    for _, word in ipairs(words) do box:fault { method = "POST", status = 400, code = word, message = "no", times = 1 } end
+    local counts, err = work {}
+    assert.is_nil(err)
+    assert.same({ done = 0, failed = 4, unknown = 0, dead = 0, returned = 0, lost = 0 }, counts)
+  end)
 end)
 
 describe("a worker that is set up wrongly", function()

@@ -53,14 +53,15 @@ end
 --- Decides what becomes of an entry whose upload has ended without success.
 local function judge(self, one, err, info)
   local run, last = self.run, one.deliveries >= self.opts.maxDeliveries
+  local is_ours = not err.status -- a server may use these words, too
   -- An entry brings a file and a folder, and no options: then it is this worker that is set up wrongly.
-  local own_fault = err.code == "invalid_option" or err.code == "would_block"
+  local own_fault = is_ours and (err.code == "invalid_option" or err.code == "would_block")
   if own_fault and not self.refusal then
     self.refusal = err
     run:stop()
   end
   local ending = run.stopped or run.fatal
-  local not_begun = err.code == "not_started" or err.code == "lease_lost" or err.code:find "^queue_" ~= nil
+  local not_begun = is_ours and (err.code == "not_started" or err.code == "lease_lost" or err.code:find "^queue_" ~= nil)
   local is_asked_to_wait = err.status == 429
   if is_asked_to_wait then self.ledger:hold(math.max(hold_ms, math.min(err.retryAfterMs or 0, longest_hold_ms))) end
   if err.possiblyStored or one.mark then
