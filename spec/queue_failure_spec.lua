@@ -359,6 +359,14 @@ describe("a worker", function()
     assert.is_nil(err)
     assert.same({ done = 0, failed = 4, unknown = 0, dead = 0, returned = 0, lost = 0 }, counts)
   end)
+
+  it("that cannot see the files listens and keeps what it has all the same", function()
+    local paths = make_files(3000)
+    queue:enqueue(paths)
+    for _, path in ipairs(paths) do os.remove(path) end
+    local counts = work { onTick = function(run) run:stop() end }
+    assert.is_true(counts.failed < 2500, "it did all before it was told to stop")
+  end)
 end)
 
 describe("a worker that is set up wrongly", function()

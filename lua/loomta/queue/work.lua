@@ -131,9 +131,11 @@ end
 local function next_request(self)
   if self.run.fatal or self.refusal then return nil end
   if core.now() < self.notBefore or should_settle(self) then return false end
+  local until_ms = core.now() + tick_ms -- then leases and signals are to be looked after
   local one, err, kind = self.ledger:next()
   while one and err do
     refuse(self, one, err, kind)
+    if core.now() >= until_ms then return false end
     one, err, kind = self.ledger:next()
   end
   if one == nil then
