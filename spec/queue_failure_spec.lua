@@ -367,6 +367,15 @@ describe("a worker", function()
     local counts = work { onTick = function(run) run:stop() end }
     assert.is_true(counts.failed < 2500, "it did all before it was told to stop")
   end)
+
+  it("whose callback raises cancels what is under way: nobody renews the lease", function()
+    queue:enqueue(make_files(5, 8000000)) -- more than sockets take
+    box:fault { method = "POST", delayAfterBodyMs = 100, times = 1 }
+    box:fault { method = "POST", delayBeforeBodyMs = 1000, times = 0 }
+    assert.has_error(function() work { concurrency = 2, onResult = function() error("spec", 0) end } end, "spec")
+    files.shell "sleep 2.5"
+    assert.equal(1, stored())
+  end)
 end)
 
 describe("a worker that is set up wrongly", function()

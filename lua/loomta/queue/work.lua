@@ -167,6 +167,19 @@ local function keep(self)
   abandon(self, expired)
 end
 
+local function turn(self)
+  self.run:wait(tick_ms)
+  for media, err, request, info in self.run:ready() do
+    if request then
+      receive(self, media, err, request, info)
+    else
+      self.refusal = err
+    end
+  end
+  keep(self)
+  if self.opts.onTick then self.opts.onTick(self.run) end
+end
+
 --- Says what is left to say, as long as others could not have taken it over.
 local function finish(self)
   local held = self.ledger
@@ -192,21 +205,15 @@ function work.go(client, link, keys, consumer, opts, settings)
   }
   settings.concurrency, settings.reconcile, settings.retryUnknown = opts.concurrency, "exact", false
   self.run = uploads.new(client, function() return next_request(self) end, settings, self.ledger)
-  local refusal
-  repeat
-    self.run:wait(tick_ms)
-    for media, err, request, info in self.run:ready() do
-      if request then
-        receive(self, media, err, request, info)
-      else
-        refusal = err
-      end
-    end
-    keep(self)
-    if opts.onTick then opts.onTick(self.run) end
-  until self.run:done()
+  local ok, raised = pcall(function()
+    repeat turn(self) until self.run:done()
+  end)
+  if not ok then
+    self.run:close() -- nobody will renew what it holds
+    error(raised, 0)
+  end
   finish(self)
-  local err = refusal or self.refusal or self.run.fatal
+  local err = self.refusal or self.run.fatal
   if not err and self.ledger:isBehind() then err = self.ledger.error end
   return self.counts, err and errors.copy(err)
 end
