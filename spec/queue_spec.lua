@@ -169,6 +169,24 @@ describe("queue:work", function()
   end)
 end)
 
+describe("queue:results", function()
+  it("removes what it gave, the last one too, and nothing else", function()
+    queue:enqueue(make_files(4))
+    work { concurrency = 1 }
+    local given, seen = {}, 0
+    for record, id in queue:results() do given[#given + 1] = { record.file, id } end
+    for record in queue:results { since = given[2][2], remove = true } do
+      seen = seen + 1
+      assert.equal(given[seen + 2][1], record.file)
+    end
+    assert.equal(2, seen)
+    assert.equal(2, #records())
+    for _ in queue:results { remove = true } do seen = seen + 1 end
+    assert.equal(4, seen)
+    assert.same({}, records())
+  end)
+end)
+
 describe("a worker that is killed", function()
   it("loses nothing and stores nothing twice", function()
     local paths = make_files(60, 50000)

@@ -12,6 +12,7 @@ local scripts = require "loomta.queue.scripts"
 local types = require "loomta.types"
 local work = require "loomta.queue.work"
 
+local unpack = table.unpack or unpack
 local batch_size = 100
 local page_size = 500
 local default_patience_ms = 30000
@@ -250,7 +251,9 @@ function Queue:results(given)
   local function fetch()
     if not opts then return nil, err end
     if opts.remove and page[1] then
-      local removed, failure = patiently(self, function() return self.link:call("XTRIM", self.keys[5], "MINID", last) end)
+      local ids = {}
+      for place, row in ipairs(page) do ids[place] = row[1] end
+      local removed, failure = patiently(self, function() return self.link:call("XDEL", self.keys[5], unpack(ids)) end)
       if not removed then return nil, failure end
     end
     return patiently(self, function()
