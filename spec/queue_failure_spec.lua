@@ -140,6 +140,16 @@ describe("Redis that goes away", function()
 end)
 
 describe("an entry", function()
+  it("is not taken for known that Redis would not take", function()
+    server:cli("SET", key .. "entries", "no stream")
+    local paths = make_files(3)
+    local counts, err = queue:enqueue(paths)
+    assert.is_nil(counts)
+    assert.equal("queue_failed", err.code)
+    server:cli("DEL", key .. "entries")
+    assert.same({ enqueued = 3, known = 0, failed = 0 }, queue:enqueue(paths))
+  end)
+
   it("goes to the dead letters with its error when it failed too often", function()
     queue:enqueue(make_files(1))
     box:fault { method = "POST", status = 503, retryAfter = "0", code = "overloaded", message = "no room", times = 0 }

@@ -46,8 +46,9 @@ scripts.enqueue = [=[
 local added = 0
 for at = 1, #ARGV, 2 do
   local identity = redis.sha1hex(ARGV[at])
-  if redis.call('SADD', known, identity) == 1 then
-    redis.call('XADD', entries, '*', 'entry', ARGV[at + 1], 'identity', identity)
+  if redis.call('SISMEMBER', known, identity) == 0 then
+    redis.call('XADD', entries, '*', 'entry', ARGV[at + 1], 'identity', identity) -- first: Redis may refuse it
+    redis.call('SADD', known, identity)
     added = added + 1
   end
 end
