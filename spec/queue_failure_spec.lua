@@ -402,6 +402,16 @@ describe("a worker that is set up wrongly", function()
   end)
 end)
 
+describe("the number of a database", function()
+  it("is one that Redis can have", function()
+    for _, wrong in ipairs { "redis://host/99999999999999999999/q", "redis+unix:///socket?db=99999999999999999999&name=q" } do
+      local opened, err = loomta.queue { url = wrong }
+      assert.is_nil(opened, wrong)
+      assert.equal("invalid_option", err.code)
+    end
+  end)
+end)
+
 describe("the password", function()
   it("is needed, and is never shown", function()
     assert.equal(0, queue:status().queued)
@@ -425,7 +435,8 @@ describe("the password", function()
   it("is not in the errors about a URL", function()
     for _, wrong in ipairs {
       "redis://:%s@host", "redis://:%s@host/clips", "redis://:%s@host:99999/0/clips", "redis://:%s@ho st/0/clips", "http://:%s@host/0/q",
-      "redis://%s@host/0/q", "redis://:%s@host/0/a b", "redis+unix://:%s@/socket?db=x&name=q", "%s",
+      "redis://%s@host/0/q", "redis+unix://:a/b?%s=c@/socket?db=0&name=q", "redis://:%s@host/0/a b",
+      "redis+unix://:%s@/socket?db=x&name=q", "%s",
     } do
       local value, err = loomta.queue { url = wrong:format(password) }
       assert.is_nil(value, wrong)

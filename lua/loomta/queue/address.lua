@@ -37,6 +37,8 @@ end
 --- A name that may stand in keys, in a URL and on a terminal.
 local function is_name(name) return name ~= nil and #name <= 100 and name:find "^[%w._-]+$" ~= nil end
 
+local function is_db(text) return text ~= nil and text:find "^%d+$" ~= nil and tonumber(text) < 2 ^ 31 end
+
 local function read_credentials(self, text)
   if not text then return end
   local user, password = text:match "^([^:]*):(.*)$"
@@ -50,12 +52,12 @@ local function read_unix(self, rest)
   if not path then return "names no socket, db and name" end
   self.path = decoded(path)
   for field, value in query:gmatch "([^&=]+)=([^&]*)" do
-    if field == "db" and value:find "^%d+$" then
+    if field == "db" and is_db(value) then
       self.db = tonumber(value)
     elseif field == "name" and is_name(value) then
       self.name = value
     else
-      return ("has a wrong part '%s'"):format(field)
+      return "has more than db, a number, and name, that of the queue, after its socket" -- and what it has may be a password
     end
   end
   if not self.name then return "has no name of a queue" end
@@ -71,7 +73,7 @@ local function read_network(self, rest)
   if not host then host, port = place:match "^([%w._-]+):?(%d*)$" end
   if not host then return "has no host" end
   local db, name = path:match "^/(%d+)/(.*)$"
-  if not db then return "has no db, a number, before the name of the queue" end
+  if not is_db(db) then return "has no db, a number, before the name of the queue" end
   if not is_name(name) then return "has no name of letters, digits, '.', '_' and '-' for the queue" end
   self.host, self.port, self.db, self.name = host, tonumber(port) or default_port, tonumber(db), name
   if self.port < 1 or self.port > 65535 then return "has a port that is none" end
