@@ -93,6 +93,15 @@ describe("loomta-upload", function()
     assert.equal(4, run("enqueue", folder .. "/missing.jpg").status)
   end)
 
+  it("says by its exit status that nobody could read it, and removes nothing then", function()
+    run("enqueue", "--include", "*.jpg", folder)
+    local worker = cli.run({ "work" }, { env = env, closedStdout = true })
+    assert.equal(1, worker.status, worker.err)
+    assert.truthy(worker.err:find("5 done, 0 failed", 1, true), worker.err)
+    assert.equal(1, cli.run({ "results", "--remove" }, { env = env, closedStdout = true }).status)
+    assert.equal(5, #cli.lines(run("results").out))
+  end)
+
   it("asks nobody in a dry run", function()
     env.LOOMTA_QUEUE_URL = false
     local dry = run("enqueue", "--dry-run", "--exclude", "*.txt", folder)

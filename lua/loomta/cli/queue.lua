@@ -12,7 +12,8 @@ local unicode = require "loomta.unicode"
 local signal_numbers = { INT = 2, TERM = 15, HUP = 1 }
 local say = report.say
 
-local queue = {}
+-- Where stdin, stdout or stderr is closed, a socket would take its place, and what is printed go to Redis.
+local queue = { places = { io.open "/dev/null", io.open "/dev/null", io.open "/dev/null" } }
 
 --- The exit status of a failure is that of uploads.
 local function fail(err)
@@ -130,12 +131,12 @@ local function work(given, opened)
   if client then err = require("loomta.cli.account").keyProblem() end
   if err then return fail(err) end
   local signals, look = watch_signals()
-  local obeyed, caught = 0, nil
+  local obeyed, caught, gone = 0, nil, false
   local counts
   counts, err = opened:work {
     client = client, concurrency = given.concurrency, leaseMs = given.lease, maxDeliveries = given.deliveries,
     filesPerSecond = given.rate, maxRetries = given.retries, wait = given.wait,
-    onResult = not given.quiet and print_record or nil,
+    onResult = not given.quiet and function(record) gone = not print_record(record) or gone end or nil,
     onTick = function(run)
       local name, count = look()
       if count == obeyed then return end
@@ -161,7 +162,7 @@ local function work(given, opened)
     return err.kind == "auth" and counts.done == 0 and 3 or 7
   end
   if caught then return given.wait and obeyed == 1 and 0 or 128 + signal_numbers[caught] end
-  return counts.unknown > 0 and 6 or counts.failed + counts.dead > 0 and 1 or 0
+  return counts.unknown > 0 and 6 or (gone or counts.failed + counts.dead > 0) and 1 or 0
 end
 
 --- Seconds for people.
