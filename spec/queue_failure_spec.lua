@@ -178,6 +178,18 @@ describe("an entry", function()
     assert.truthy(server:cli("XRANGE", key .. "dead", "-", "+"):find("too_many_deliveries", 1, true))
   end)
 
+  it("has a result also where the server's answer is none that JSON can say again", function()
+    queue:enqueue(make_files(2))
+    for _, more in ipairs { "1e999", ("["):rep(99) .. ("]"):rep(99) } do
+      box:fault { method = "POST", contentType = "application/json", body = '{"id":"m","more":' .. more .. "}" }
+    end
+    assert.equal(2, work({}).done)
+    local ids = {}
+    for record in queue:results() do ids[#ids + 1] = record.media.id end
+    assert.same({ "m", "m" }, ids)
+    assert.equal(2, queue:status().done)
+  end)
+
   it("that was marked and cannot be told of is set aside, and not sent again", function()
     queue:enqueue(make_files(1))
     box:fault { method = "POST", status = 500, times = 0 }

@@ -98,7 +98,12 @@ end
 function Ledger:conclude(one, kind, media, err, info)
   let_go(self, one)
   local record = outcome.record(outcome.of(media, err, info), one.entry.file, media, err, info)
-  note(self, "finish", { self.consumer, one.id, kind, json.encode(record), one.identity })
+  local text = json.encode(record)
+  if not (text and json.decode(text)) then -- what a server sends may be too deep, or hold a number that is none
+    record.media, record.error = media and { id = media.id } or nil, err and { code = err.code, message = err.message }
+    text = json.encode(record)
+  end
+  note(self, "finish", { self.consumer, one.id, kind, text, one.identity })
 end
 
 --- Another worker may have it: at once, or once it was silent for the lease.
