@@ -8,6 +8,7 @@ local link = require "loomta.queue.link"
 local loomta = require "loomta"
 local redis = require "spec.support.redis"
 local sandbox = require "spec.support.sandbox"
+local tls = require "spec.support.tls"
 local scripts = require "loomta.queue.scripts"
 local workers = require "spec.support.queue_worker"
 
@@ -116,6 +117,21 @@ describe("Redis that goes away", function()
     assert.equal(40, stored())
     local status = queue:status()
     assert.equal(40, status.done)
+  end)
+
+  it("is waited for while it has no room, too", function()
+    queue:enqueue(make_files(20))
+    box:fault { method = "POST", delayAfterBodyMs = 50, times = 0 }
+    local one = worker("one", { "concurrency=2", "leaseMs=5000" })
+    eventually(function() return stored() > 2 end)
+    server:cli("CONFIG", "SET", "maxmemory", "1")
+    local _, err = assert(loomta.queue { url = url, patienceMs = 0 }):enqueue { folder .. "/0001.jpg", files.write(folder .. "/new.jpg", "x") }
+    assert.equal("queue_unreachable", err.code)
+    assert.truthy(err.cause:find "^OOM", err.cause)
+    eventually(function() return tonumber(server:cli("INFO", "errorstats"):match "errorstat_OOM:count=(%d+)") > 3 end)
+    server:cli("CONFIG", "SET", "maxmemory", "0")
+    assert.truthy(one:wait():find("counts done=20 failed=0 unknown=0 dead=0", 1, true), one:said())
+    assert.equal(20, stored())
   end)
 
   it("is an error for those who do not wait", function()
@@ -400,6 +416,23 @@ describe("a worker", function()
   end)
 end)
 
+describe("a server that cannot be reached", function()
+  it("costs no file an attempt", function()
+    queue:enqueue(make_files(4))
+    local nowhere = assert(loomta.new { apiKey = box.key, baseUrl = "http://127.0.0.1:1", maxRetries = 0 })
+    local codes = {}
+    local counts = work {
+      client = nowhere, maxDeliveries = 1,
+      onResult = function(record) codes[#codes + 1] = record.error.code end,
+      onTick = function(run) if #codes >= 4 then run:stop() end end,
+    }
+    nowhere:close()
+    assert.same({ done = 0, failed = 0, unknown = 0, dead = 0, returned = 4, lost = 0 }, counts)
+    assert.same({ "connect_failed", "connect_failed", "connect_failed", "connect_failed" }, codes)
+    assert.equal(4, work({ maxDeliveries = 1 }).done)
+  end)
+end)
+
 describe("a worker that is set up wrongly", function()
   it("leaves all in the queue: the files are not to blame", function()
     queue:enqueue(make_files(30))
@@ -411,6 +444,20 @@ describe("a worker that is set up wrongly", function()
     assert.equal(0, counts.failed)
     assert.equal(30, queue:status().queued)
     assert.equal(30, work().done)
+  end)
+
+  it("so that it does not trust the server, leaves all in the queue, too", function()
+    queue:enqueue(make_files(10))
+    local pair = tls.make()
+    local secure = sandbox.start { tls = pair }
+    local wary = assert(loomta.new { apiKey = secure.key, baseUrl = secure.url })
+    local counts, err = work { client = wary }
+    wary:close()
+    secure:stop()
+    pair.remove()
+    assert.equal("tls_failed", err.code)
+    assert.equal(0, counts.failed + counts.dead)
+    assert.equal(10, queue:status().queued)
   end)
 end)
 

@@ -12,7 +12,6 @@ local scripts = require "loomta.queue.scripts"
 local types = require "loomta.types"
 local work = require "loomta.queue.work"
 
-local unpack = table.unpack or unpack
 local batch_size = 100
 local page_size = 500
 local default_patience_ms = 30000
@@ -251,13 +250,15 @@ function Queue:results(given)
   local function fetch()
     if not opts then return nil, err end
     if opts.remove and page[1] then
-      local ids = {}
-      for place, row in ipairs(page) do ids[place] = row[1] end
-      local removed, failure = patiently(self, function() return self.link:call("XDEL", self.keys[5], unpack(ids)) end)
+      local removed, failure = patiently(self, function()
+        local words = { "XDEL", self.keys[5] }
+        for _, row in ipairs(page) do words[#words + 1] = row[1] end
+        return self.link:call(words)
+      end)
       if not removed then return nil, failure end
     end
     return patiently(self, function()
-      return self.link:call("XRANGE", self.keys[5], "(" .. last, "+", "COUNT", page_size)
+      return self.link:call { "XRANGE", self.keys[5], "(" .. last, "+", "COUNT", page_size }
     end)
   end
   return function()

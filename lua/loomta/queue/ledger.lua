@@ -10,7 +10,6 @@ local journal = require "loomta.journal"
 local json = require "loomta.json"
 local outcome = require "loomta.outcome"
 
-local unpack = table.unpack or unpack
 local ask_again_ms = 250 -- when a queue had nothing
 local row_width = 6
 local retry_ms = 50
@@ -29,7 +28,6 @@ local retry_ms = 50
 
 ---@class loomta.queue.Ledger
 ---@field ids table<string, boolean> nothing: uploads are known by their tokens
----@field lost integer entries that other workers have taken over
 ---@field error loomta.Error? why the queue does not answer
 ---@field link loomta.queue.Link
 ---@field private keys string[]
@@ -56,7 +54,7 @@ local ledger = {}
 function ledger.new(link, keys, consumer, opts)
   return setmetatable({
     link = link, keys = keys, consumer = consumer, opts = opts, held = {}, byKey = {}, buffer = {}, noted = {}, pending = {},
-    renewedMs = core.now(), askMs = 0, ids = {}, lost = 0,
+    renewedMs = core.now(), askMs = 0, ids = {},
   }, Ledger)
 end
 
@@ -76,9 +74,8 @@ end
 function Ledger:flush()
   while self.noted[1] do
     local note = self.noted[1]
-    local value, err = run(self, note[1], note[2])
+    local _, err = run(self, note[1], note[2])
     if err and err.retryable then return false end
-    if value == 0 or err then self.lost = self.lost + 1 end
     table.remove(self.noted, 1)
   end
   return true
@@ -189,14 +186,17 @@ end
 --- Renews what is held. What others have taken over meanwhile is given up.
 ---@return loomta.queue.Held[] lost
 function Ledger:renew()
-  local asked, ids = core.now(), {}
-  for id in pairs(self.held) do ids[#ids + 1] = id end
+  local asked, ids, given = core.now(), {}, { self.consumer }
+  for id in pairs(self.held) do
+    ids[#ids + 1] = id
+    given[#given + 1] = id
+  end
   local lost = {}
   if #ids == 0 then
     self.renewedMs = asked
     return lost
   end
-  local answers = run(self, "renew", { self.consumer, unpack(ids) })
+  local answers = run(self, "renew", given)
   if not answers then return lost end
   for place, id in ipairs(ids) do
     if answers[place] == 0 then lost[#lost + 1] = self.held[id] end
@@ -213,7 +213,6 @@ function Ledger:forget(list)
   for _, one in ipairs(list) do
     gone[one] = true
     let_go(self, one)
-    self.lost = self.lost + 1
   end
   for at = #self.buffer, 1, -1 do
     if gone[self.buffer[at]] then table.remove(self.buffer, at) end

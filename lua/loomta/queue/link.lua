@@ -6,9 +6,11 @@ local errors = require "loomta.errors"
 local scripts = require "loomta.queue.scripts"
 local sockets = require "loomta.queue.sockets"
 
-local unpack = table.unpack or unpack
--- What a server says while it loads its file, or follows another one: it will be there again.
-local passing = { LOADING = true, BUSY = true, MASTERDOWN = true, READONLY = true, TRYAGAIN = true, CLUSTERDOWN = true }
+-- What a server says while it loads its file, follows another one, or is out of room: it will be there again.
+local passing = {
+  LOADING = true, BUSY = true, MASTERDOWN = true, READONLY = true, TRYAGAIN = true, CLUSTERDOWN = true,
+  MISCONF = true, OOM = true,
+}
 local shortest_pause_ms, longest_pause_ms = 100, 5000
 
 ---@class loomta.queue.Link
@@ -109,11 +111,10 @@ local function connect(self)
 end
 
 --- One command.
----@param ... any its words
+---@param words any[] it is emptied
 ---@return any value nil is an answer, too: then there is no err
 ---@return loomta.Error? err
-function Link:call(...)
-  local words = { ... }
+function Link:call(words)
   if not self.client then
     local ok, err = connect(self)
     if not ok then return nil, err end
@@ -132,14 +133,14 @@ function Link:run(name, keys, given)
   for _ = 1, 2 do
     local sha = self.shas[name]
     if not sha then
-      sha, err = self:call("SCRIPT", "LOAD", scripts[name])
+      sha, err = self:call { "SCRIPT", "LOAD", scripts[name] }
       if not sha then return nil, err end
       self.shas[name] = sha
     end
     local words = { "EVALSHA", sha, #keys }
     for _, key in ipairs(keys) do words[#words + 1] = key end
     for _, word in ipairs(given) do words[#words + 1] = word end
-    value, err = self:call(unpack(words))
+    value, err = self:call(words)
     if not (err and err.cause and err.cause:find "^NOSCRIPT") then break end
     self.shas = {} -- somebody flushed them
   end

@@ -50,12 +50,16 @@ local function doubtful(err)
   return err
 end
 
+-- Nothing was sent, whatever the file is.
+local could_not_connect = { dns_failed = true, connect_failed = true, tls_failed = true }
+
 --- Decides what becomes of an entry whose upload has ended without success.
 local function judge(self, one, err, info)
   local run, last = self.run, one.deliveries >= self.opts.maxDeliveries
   local is_ours = not err.status -- a server may use these words, too
   -- An entry brings a file and a folder, and no options: then it is this worker that is set up wrongly.
-  local own_fault = is_ours and (err.code == "invalid_option" or err.code == "would_block")
+  local own_fault = is_ours and (err.code == "invalid_option" or err.code == "would_block"
+    or err.code == "tls_failed" and not err.retryable)
   if own_fault and not self.refusal then
     self.refusal = err
     run:stop()
@@ -78,6 +82,7 @@ local function judge(self, one, err, info)
     return conclude(self, one, "failed", nil, err, info)
   end
   slow_down(self)
+  if could_not_connect[err.code] then return give_back(self, one, { noAttempt = true, err = err }) end
   if last then return conclude(self, one, "dead", nil, err, info) end
   return give_back(self, one, { err = err })
 end
