@@ -102,11 +102,28 @@ describe("loomta-upload", function()
     assert.equal(5, #cli.lines(run("results").out))
   end)
 
-  it("asks nobody in a dry run", function()
-    env.LOOMTA_QUEUE_URL = false
+  it("asks nobody in a dry run, and says what would be refused", function()
+    env.LOOMTA_QUEUE_URL, env.LOOMTA_API_KEY, env.HOME = false, false, folder
     local dry = run("enqueue", "--dry-run", "--exclude", "*.txt", folder)
     assert.equal(0, dry.status, dry.err)
     assert.equal(5, #cli.lines(dry.out))
+    dry = run("enqueue", "--dry-run", folder)
+    assert.equal(1, dry.status)
+    assert.equal(5, #cli.lines(dry.out))
+    assert.truthy(dry.err:find("notes.txt: unsupported_media_type", 1, true), dry.err)
+  end)
+
+  it("knows folders by their names", function()
+    local missing = run("enqueue", "--folder", "Clips", folder .. "/1.jpg")
+    assert.equal(4, missing.status)
+    assert.truthy(missing.err:find("no folder is called 'Clips'", 1, true), missing.err)
+    assert.equal(0, cjson.decode(run("status", "--queue", "env").out).enqueued)
+    assert.equal(0, run("enqueue", "--folder", "Clips", "--create-folder", folder .. "/1.jpg").status)
+    assert.equal(0, run("work", "--quiet").status)
+    local stored = box:media()[1]
+    assert.is_string(stored.folderId)
+    assert.equal('{"enqueued":0,"known":1,"missing":0}\n', run("enqueue", "--folder", "Clips", folder .. "/1.jpg").out)
+    assert.equal(1, run("enqueue", "--folder", "null", "--dry-run", folder .. "/notes.txt").status)
   end)
 
   it("ends well on SIGTERM", function()
@@ -119,7 +136,7 @@ describe("loomta-upload", function()
   it("refuses what makes no sense, and never shows the password", function()
     for _, words in ipairs {
       { "enqueue" }, { "enqueue", "-0", "x" }, { "work", "--concurrency", "0" }, { "work", "--lease", "x" }, { "results", "--since", "x" },
-      { "work", "--queue", "redis://:" .. password .. "@host" }, { "enqueue", "--folder", "Clips", "x" }, { "work", "--cow" },
+      { "work", "--queue", "redis://:" .. password .. "@host" }, { "enqueue", "--create-folder", "x" }, { "work", "--cow" },
     } do
       local refused = run((table.unpack or unpack)(words))
       assert.equal(2, refused.status, table.concat(words, " ") .. refused.err)

@@ -3,14 +3,13 @@
 local account = require "loomta.cli.account"
 local args = require "loomta.cli.args"
 local core = require "loomta.core"
-local errors = require "loomta.errors"
 local files = require "loomta.cli.files"
+local folders = require "loomta.cli.folders"
 local lfs = require "lfs"
 local loomta = require "loomta"
 local progress = require "loomta.cli.progress"
 local queue = require "loomta.cli.queue"
 local report = require "loomta.cli.report"
-local types = require "loomta.types"
 local watch = require "loomta.cli.watch"
 
 local tick_ms = 100
@@ -38,30 +37,6 @@ local function make_progress(given, mode)
     size = function() return core.terminal(2) end,
     now = core.now,
   }
-end
-
---- The id of the folder that was named; nil and an error when there is none.
-local function find_folder(client, given)
-  local name = given.folder
-  if not name then return nil end
-  if types.folderId(name) then return name end
-  local list, err = client:listMediaFolders()
-  if not list then return nil, err end
-  local found = {}
-  for _, folder in ipairs(list.folders) do
-    if folder.name == name then found[#found + 1] = folder.id end
-  end
-  if #found > 1 then
-    local message = ("%d folders are called '%s': give the id of one, %s"):format(#found, name, table.concat(found, " or "))
-    return nil, errors.input("folder_not_found", message, "folder")
-  elseif found[1] then
-    return found[1]
-  elseif given.create_folder then
-    local folder
-    folder, err = client:createMediaFolder { name = name }
-    return folder and folder.id, err
-  end
-  return nil, errors.input("folder_not_found", ("no folder is called '%s'; --create-folder makes it"):format(name), "folder")
 end
 
 --- What the library is to be told.
@@ -267,7 +242,7 @@ function cli.main(words)
   elseif given.dry_run then
     dry_run(given, client, out)
   else
-    folder_id, err = find_folder(client, given)
+    folder_id, err = folders.find(client, given.folder, given.create_folder)
     if err and err.code == "folder_not_found" then
       out:absent(given.folder, err.message, err.code)
     elseif err then

@@ -3,6 +3,7 @@
 local argparse = require "argparse"
 local core = require "loomta.core"
 local files = require "loomta.cli.files"
+local folders = require "loomta.cli.folders"
 local json = require "loomta.json"
 local loomta = require "loomta"
 local report = require "loomta.cli.report"
@@ -20,6 +21,7 @@ local function fail(err)
   say(tostring(err))
   if err.kind == "auth" then return 3 end
   if err.code == "invalid_option" then return 2 end
+  if err.code == "folder_not_found" then return 4 end
   return (err.retryable or err.kind == "network") and 5 or 1
 end
 
@@ -68,8 +70,9 @@ local function enqueue_options(parser)
   parser:flag("-0 --null", "The paths in lists end with a NUL byte instead of a line's end.")
   parser:option("--include", "In folders take only files like this: *.mp4. Can be repeated."):argname "GLOB":count "*"
   parser:option("--exclude", "In folders pass over files and folders like this. Can be repeated."):argname "GLOB":count "*"
-  parser:option("--folder", "Loomta's folder, by its id."):argname "ID":target "folder"
-  parser:flag("-n --dry-run", "Print the paths that would be queued; ask nobody.")
+  parser:option("--folder", "Loomta's folder, by its name or id."):argname "FOLDER"
+  parser:flag("--create-folder", "Make that folder where there is none.")
+  parser:flag("-n --dry-run", "Print the paths that would be queued, say which files would be refused; ask nobody.")
 end
 
 --- What is wrong with the words for enqueue.
@@ -83,7 +86,38 @@ local function enqueue_problem(given)
   end
   if #given.paths == 0 and not given.files_from then return "nothing to queue: name a file or a folder" end
   if given.null and not given.files_from then return "-0 goes with --files-from or -: it is about lists" end
-  if given.folder and not types.folderId(given.folder) then return "--folder must be a folder's id, or null" end
+  if given.create_folder and not given.folder then return "--create-folder goes with --folder" end
+end
+
+--- Prints what would be queued.
+local function dry_run(each)
+  local client, err = loomta.new {}
+  if not client then return fail(err) end
+  local refused = 0
+  for path in each do
+    local described, why
+    if path then described, why = client:preflight { file = path } end
+    if described then
+      print(report.plain(path))
+    elseif path then
+      refused = refused + 1
+      say(("refused: %s: %s"):format(path, tostring(why)))
+    end
+  end
+  client:close()
+  return refused > 0 and 1 or 0
+end
+
+--- The id of the folder that was named. For an id nobody is asked.
+local function find_folder(given)
+  if not given.folder or types.folderId(given.folder) then return given.folder end
+  local client, err = loomta.new {}
+  if client then err = require("loomta.cli.account").keyProblem() end
+  if err then return nil, err end
+  local id
+  id, err = folders.find(client, given.folder, given.create_folder)
+  client:close()
+  return id, err
 end
 
 local function enqueue(given, opened)
@@ -94,15 +128,15 @@ local function enqueue(given, opened)
   end
   local each = files.each(given, complain)
   if given.dry_run then
-    for path in each do
-      if path then print(report.plain(path)) end
-    end
-    return missing > 0 and 4 or 0
+    local code = dry_run(each)
+    return code == 0 and missing > 0 and 4 or code
   end
+  local folder, problem = find_folder(given)
+  if problem then return fail(problem) end
   local signals, look = watch_signals()
   local caught
   local counts, err = opened:enqueue(function() return (each()) end, {
-    folderId = given.folder,
+    folderId = folder,
     onError = function(path, why) complain(path, tostring(why)) end,
     onTick = function()
       caught = look()
