@@ -206,7 +206,7 @@ describe("an entry", function()
     assert.equal(2, queue:status().done)
   end)
 
-  it("that was marked and cannot be told of is set aside, and not sent again", function()
+  it("that was marked and cannot be told of is set aside, and not sent again #slow", function()
     queue:enqueue(make_files(1))
     box:fault { method = "POST", status = 500, times = 0 }
     local counts = work { maxDeliveries = 1 }
@@ -317,7 +317,7 @@ describe("a rate limit", function()
     assert.is_true(queue:status().holdMs > 200000)
   end)
 
-  it("does not make an upload unknown that was to be sent again", function()
+  it("does not make an upload unknown that was to be sent again #slow", function()
     queue:enqueue(make_files(1))
     local connection, keys, id = drawn_by("first", 500)
     connection:run("begin", keys, { "first", id, '{"name":"0001-abc.jpg","token":"abc","size":2000}' })
