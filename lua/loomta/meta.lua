@@ -313,6 +313,7 @@
 ---@field filesPerSecond number? the most that all workers together begin; default 0: no limit
 ---@field wait boolean? when the queue is empty, wait for more
 ---@field onResult fun(record: table)? what came of a file, as `loomta-upload --json` prints it
+---@field onOutage fun(err: loomta.Error?)? Redis does not answer, and is waited for; without err: it answers again
 ---@field onTick fun(run: loomta.Uploads)? ten times a second; `run:stop()` drains, `run:close()` cancels
 
 --- Calls that share settings and connections. Each operation is a method of it.

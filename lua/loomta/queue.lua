@@ -172,7 +172,8 @@ end
 
 local work_fields = {
   client = { "table" }, concurrency = { "count", 4 }, leaseMs = { "lease", 60000 }, maxDeliveries = { "count", 5 },
-  filesPerSecond = { "rate", 0 }, wait = { "flag", false }, onResult = { "callback" }, onTick = { "callback" },
+  filesPerSecond = { "rate", 0 }, wait = { "flag", false }, onResult = { "callback" },
+  onOutage = { "callback" }, onTick = { "callback" },
 }
 
 --- Uploads what is queued, until there is no more.

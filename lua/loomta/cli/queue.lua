@@ -171,6 +171,7 @@ local function work(given, opened)
     client = client, concurrency = given.concurrency, leaseMs = given.lease, maxDeliveries = given.deliveries,
     filesPerSecond = given.rate, maxRetries = given.retries, wait = given.wait,
     onResult = not given.quiet and function(record) gone = not print_record(record) or gone end or nil,
+    onOutage = function(why) say(why and "waiting: " .. tostring(why) or "the queue answers again") end,
     onTick = function(run)
       local name, count = look()
       if count == obeyed then return end

@@ -23,6 +23,7 @@ local work = {}
 ---@field private counts table<string, integer>
 ---@field private failures integer in a row, that may pass
 ---@field private notBefore number nothing is begun before, as core.now
+---@field private outage loomta.Error? why Redis did not answer when it was asked last
 ---@field private busySince number? uploads wait to be looked for
 
 --- Where this server does not answer, or is out of order, entry after entry would fail.
@@ -182,6 +183,9 @@ local function turn(self)
     end
   end
   keep(self)
+  local outage = self.ledger.error
+  if self.opts.onOutage and (outage ~= nil) ~= (self.outage ~= nil) then self.opts.onOutage(outage) end
+  self.outage = outage
   if self.opts.onTick then self.opts.onTick(self.run) end
 end
 
@@ -199,7 +203,7 @@ end
 ---@param link loomta.queue.Link
 ---@param keys string[]
 ---@param consumer string
----@param opts table checked: concurrency, leaseMs, maxDeliveries, filesPerSecond, wait, onResult, onTick
+---@param opts table checked: concurrency, leaseMs, maxDeliveries, filesPerSecond, wait, onResult, onOutage, onTick
 ---@param settings table for the uploads
 ---@return table? counts
 ---@return loomta.Error? err
