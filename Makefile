@@ -204,7 +204,7 @@ soak: all sandbox  ## 50,000 uploads with random faults; SOAK_UPLOADS=1000 for f
 bulk: all sandbox  ## 20,000 files with a journal and faults, in one go and killed half-way; BULK_FILES=2000 for fewer
 	@$(RUN_ENV) $(LUA) scripts/bulk.lua
 
-soak-queue: all sandbox  ## 20,000 files in one queue, workers killed and started at random; QUEUE_FILES=1000 for fewer
+soak-queue: all sandbox  ## 20,000 files in one queue, workers killed and started at random; SOAK_FILES=1000 for fewer
 	@$(RUN_ENV) $(LUA) scripts/soak_queue.lua
 
 reference:  ## writes docs/reference.md from the annotations

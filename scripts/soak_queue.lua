@@ -1,7 +1,7 @@
 -- Many files, one queue, workers that are killed and started at random, and a server that fails at random: is each file stored
 -- exactly once, and none lost?
 --
---     make soak-queue         20,000 files; QUEUE_FILES=1000 for fewer; QUEUE_WORKERS=4, QUEUE_FAULTS=0, QUEUE_SEED=1
+--     make soak-queue         20,000 files; SOAK_FILES=1000 for fewer; SOAK_WORKERS=4, SOAK_FAULTS=0, SOAK_SEED=1
 --
 -- SPDX-License-Identifier: MIT
 local core = require "loomta.core"
@@ -12,9 +12,9 @@ local sandbox = require "spec.support.sandbox"
 local socket = require "socket"
 local workers = require "spec.support.queue_worker"
 
-local count = tonumber(os.getenv "QUEUE_FILES") or 20000
-local at_once = tonumber(os.getenv "QUEUE_WORKERS") or 4
-local with_faults = os.getenv "QUEUE_FAULTS" ~= "0"
+local count = tonumber(os.getenv "SOAK_FILES") or 20000
+local at_once = tonumber(os.getenv "SOAK_WORKERS") or 4
+local with_faults = os.getenv "SOAK_FAULTS" ~= "0"
 local lease_ms = 3000
 local limit_s = 60 + count / 10 -- it has got stuck
 
@@ -26,7 +26,7 @@ local faults = {
   { stopReadingAfter = 5000 }, { delayAfterBodyMs = 30000 },
 }
 
-local seed = tonumber(os.getenv "QUEUE_SEED") or os.time()
+local seed = tonumber(os.getenv "SOAK_SEED") or os.time()
 local function random(most)
   seed = seed * 16807 % 2147483647 -- Lehmer's: the same on every Lua
   return seed % most
