@@ -100,7 +100,7 @@ repeat
   end
   socket.sleep(1 + random(2000) / 1000) -- looking for what a killed worker began takes a few seconds, which they must have
   local victim = alive[random(at_once) + 1]
-  if random(4) > 0 then
+  if killed == 0 or random(4) > 0 then
     victim:signal "KILL"
     killed = killed + 1
   elseif random(2) > 0 then
