@@ -48,8 +48,8 @@ Exit status, the first that applies:
    5  some failed, and all of these may succeed later
    0  all done]]
 
---- An option with a value of its own form: `read` gives what the text means, or nil.
-local function valued(parser, name, description, argname, read, expected)
+--- An option with a value of its own form: `read` gives what the text means, or nil; `expected` says what it takes.
+function args.valued(parser, name, description, argname, read, expected)
   return parser:option(name, description):argname(argname):convert(function(text)
     local value = read(text)
     if value ~= nil then return value end
@@ -57,13 +57,13 @@ local function valued(parser, name, description, argname, read, expected)
   end)
 end
 
-local function whole_number(text)
+function args.wholeNumber(text)
   local number = text:match "^%d+$" and tonumber(text)
   return number and number < 2 ^ 31 and number or nil
 end
 
-local function positive(text)
-  local number = whole_number(text)
+function args.positive(text)
+  local number = args.wholeNumber(text)
   return number and number > 0 and number or nil
 end
 
@@ -110,7 +110,7 @@ function args.parser(public)
     parser:option("--include", "In folders take only files like this: *.mp4. Can be repeated."):argname "GLOB":count "*",
     parser:option("--exclude", "In folders pass over files and folders like this. Can be repeated."):argname "GLOB":count "*",
     parser:option("--watch", "Upload what appears in DIR once it stopped growing, until stopped."):argname "DIR",
-    valued(parser, "--after", "What becomes of a watched file that was stored: keep, delete or move:DIR.", "WHAT", after,
+    args.valued(parser, "--after", "What becomes of a watched file that was stored: keep, delete or move:DIR.", "WHAT", after,
       "keep, delete or move:DIR"),
     parser:flag("-n --dry-run", "Say what would be uploaded and what refused; send nothing. Needs no key."))
   parser:group("Where to",
@@ -118,13 +118,15 @@ function args.parser(public)
     parser:flag("--create-folder", "Make the folder if there is none of that name."),
     parser:option("--name", "What to call the file, if there is only one."):argname "NAME")
   parser:group("How",
-    valued(parser, "--concurrency", "How many files are under way at once; 4 by default.", "N", positive, "a number, 1 or more"),
-    valued(parser, "--bwlimit", "The most bytes a second for all of them: 500K, 2.5M, 10Mi.", "RATE", rate,
+    args.valued(parser, "--concurrency", "How many files are under way at once; 4 by default.", "N", args.positive,
+      "a number, 1 or more"),
+    args.valued(parser, "--bwlimit", "The most bytes a second for all of them: 500K, 2.5M, 10Mi.", "RATE", rate,
       "a number of bytes a second such as 500K, 2.5M or 10Mi"),
-    valued(parser, "--retries", "How often a file is tried again; 2 by default.", "N", whole_number, "a number, 0 or more"),
-    valued(parser, "--max-elapsed", "Go on trying a file's temporary failures for so long: 30s, 10m, 2h.", "TIME", duration,
+    args.valued(parser, "--retries", "How often a file is tried again; 2 by default.", "N", args.wholeNumber,
+      "a number, 0 or more"),
+    args.valued(parser, "--max-elapsed", "Go on trying a file's temporary failures for so long: 30s, 10m, 2h.", "TIME", duration,
       a_time),
-    valued(parser, "--timeout", "Give up on a file after so long, retries included.", "TIME", duration, a_time))
+    args.valued(parser, "--timeout", "Give up on a file after so long, retries included.", "TIME", duration, a_time))
   parser:group("Never twice, none lost",
     parser:option("--journal", "Remember in FILE what was uploaded; run again, go on from there."):argname "FILE",
     parser:flag("--checksum", "The journal knows files by their content."),

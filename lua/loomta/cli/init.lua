@@ -10,13 +10,14 @@ local loomta = require "loomta"
 local progress = require "loomta.cli.progress"
 local queue = require "loomta.cli.queue"
 local report = require "loomta.cli.report"
+local stop = require "loomta.cli.stop"
 local watch = require "loomta.cli.watch"
 
 local tick_ms = 100
 local count_at_once = 500
-local signal_numbers = { INT = 2, TERM = 15, HUP = 1 }
 
-local cli = {}
+-- Where stdin, stdout or stderr is closed, a socket would take its place, and what is printed go to a server.
+local cli = { places = { io.open "/dev/null", io.open "/dev/null", io.open "/dev/null" } }
 
 --- One named file, and no more: then the output is that of Loomta's own tool.
 local function is_single(given)
@@ -120,21 +121,6 @@ local function request_source(given, view, out, watcher, seen)
   end
 end
 
---- Looks what the user wants by signals: the first one stops, the next one cancels.
-local function obey(state, run, signals, view)
-  local count = signals:count "INT" + signals:count "TERM" + signals:count "HUP"
-  if count == state.obeyed then return end
-  for name, number in pairs(signal_numbers) do
-    if signals:count(name) > 0 then state.signal = state.signal or number end
-  end
-  if state.obeyed == 0 then
-    view:note "stopping: the uploads under way are finished first; press again to cancel them"
-    run:stop()
-  end
-  if count > 1 then run:close() end
-  state.obeyed = count
-end
-
 local function dry_run(given, client, out)
   for path in files.each(given, function(missing, why) out:absent(missing, why) end) do
     if path then out:would(path, client:preflight { file = path, fileName = given.name }) end
@@ -151,9 +137,8 @@ local function upload(given, client, out, view, folder_id)
     view:note(("watching %s (%s)"):format(report.plain(given.watch), watcher.kind))
   end
   local seen = {} -- by request: what the file was when it was given to the run
-  local signals = core.signals()
+  local stopping = stop.watch()
   local count_more = counter(given, view)
-  local state = { obeyed = 0 }
   local run = client:uploads(request_source(given, view, out, watcher, seen), options_of(given, folder_id))
   repeat
     run:wait(tick_ms)
@@ -168,15 +153,15 @@ local function upload(given, client, out, view, folder_id)
       end
     end
     count_more()
-    obey(state, run, signals, view)
+    stopping:obey(run, function(text) view:note(text) end)
     if out.gone then run:stop() end -- nobody reads what comes of it; what is under way may still end well
     view:tick()
   until run:done()
-  signals:restore()
+  stopping:restore()
   if watcher then watcher:close() end
   -- That watching ends by a signal is how it ends.
-  local signal = state.signal
-  if given.watch and state.obeyed == 1 and signal then signal = nil end
+  local signal = stopping.signal
+  if given.watch and stopping.obeyed == 1 and signal then signal = nil end
   return run.fatal, signal
 end
 

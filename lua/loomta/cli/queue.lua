@@ -1,20 +1,19 @@
 --- loomta-upload's commands about a queue that many workers share: enqueue, work, status and results.
 -- SPDX-License-Identifier: MIT
 local argparse = require "argparse"
+local args = require "loomta.cli.args"
 local core = require "loomta.core"
 local files = require "loomta.cli.files"
 local folders = require "loomta.cli.folders"
 local json = require "loomta.json"
 local loomta = require "loomta"
 local report = require "loomta.cli.report"
+local stop = require "loomta.cli.stop"
 local types = require "loomta.types"
-local unicode = require "loomta.unicode"
 
-local signal_numbers = { INT = 2, TERM = 15, HUP = 1 }
 local say = report.say
 
--- Where stdin, stdout or stderr is closed, a socket would take its place, and what is printed go to Redis.
-local queue = { places = { io.open "/dev/null", io.open "/dev/null", io.open "/dev/null" } }
+local queue = {}
 
 --- The exit status of a failure is that of uploads.
 local function fail(err)
@@ -25,44 +24,7 @@ local function fail(err)
   return (err.retryable or err.kind == "network") and 5 or 1
 end
 
-local function print_record(record)
-  local clean, changed = unicode.clean(record.file or "")
-  if changed then record.fileBytes = record.file:gsub(".", function(byte) return ("%02x"):format(byte:byte()) end) end
-  record.file = record.file and clean
-  return io.stdout:write(report.encode(record), "\n") and io.stdout:flush()
-end
-
-local function number_of(text, least)
-  local number = text:match "^%d+$" and tonumber(text)
-  return number and number >= least and number < 2 ^ 31 and number or nil
-end
-
-local function count_option(parser, name, about, least)
-  return parser:option(name, about):argname "N":convert(function(text)
-    local number = number_of(text, least or 1)
-    if number then return number end
-    return nil, ("option '%s' must be a number, %d or more, not '%s'"):format(name, least or 1, text)
-  end)
-end
-
-local function seconds_option(parser, name, about)
-  return parser:option(name, about):argname "SECONDS":convert(function(text)
-    local number = number_of(text, 1)
-    if number then return number * 1000 end
-    return nil, ("option '%s' must be a number of seconds, 1 or more, not '%s'"):format(name, text)
-  end)
-end
-
---- Runs until a signal comes; which one.
-local function watch_signals()
-  local signals = core.signals()
-  return signals, function()
-    for name in pairs(signal_numbers) do
-      if signals:count(name) > 0 then return name, signals:count "INT" + signals:count "TERM" + signals:count "HUP" end
-    end
-    return nil, 0
-  end
-end
+local function print_record(record) return io.stdout:write(report.line(record), "\n") and io.stdout:flush() end
 
 local function enqueue_options(parser)
   parser:argument("PATH", "Files, and folders with all that is in them; - reads a list from stdin."):args "*":target "paths"
@@ -133,29 +95,37 @@ local function enqueue(given, opened)
   end
   local folder, problem = find_folder(given)
   if problem then return fail(problem) end
-  local signals, look = watch_signals()
+  local stopping = stop.watch()
   local caught
   local counts, err = opened:enqueue(function() return (each()) end, {
     folderId = folder,
     onError = function(path, why) complain(path, tostring(why)) end,
     onTick = function()
-      caught = look()
+      caught = stopping:caught()
       return not caught
     end,
   })
-  signals:restore()
+  stopping:restore()
   if not counts then return fail(err) end
   print(("{\"enqueued\":%d,\"known\":%d,\"missing\":%d}"):format(counts.enqueued, counts.known, missing))
-  if caught then return 128 + signal_numbers[caught] end
+  if caught then return 128 + caught end
   return missing > 0 and 4 or 0
 end
 
+local function lease(text)
+  local seconds = args.positive(text)
+  return seconds and seconds * 1000
+end
+
 local function work_options(parser)
-  count_option(parser, "--concurrency", "How many files are under way at once; 4 by default.")
-  seconds_option(parser, "--lease", "After so long others take over what a silent worker had; 60 by default.")
-  count_option(parser, "--deliveries", "How often a file is tried before it is a dead letter; 5 by default.")
-  count_option(parser, "--rate", "The most files a second that all workers together begin.")
-  count_option(parser, "--retries", "How often a request is tried again; 2 by default.", 0)
+  local function count(name, about) args.valued(parser, name, about, "N", args.positive, "a number, 1 or more") end
+  count("--concurrency", "How many files are under way at once; 4 by default.")
+  args.valued(parser, "--lease", "After so long others take over what a silent worker had; 60 by default.", "SECONDS", lease,
+    "a number of seconds, 1 or more")
+  count("--deliveries", "How often a file is tried before it is a dead letter; 5 by default.")
+  count("--rate", "The most files a second that all workers together begin.")
+  args.valued(parser, "--retries", "How often a request is tried again; 2 by default.", "N", args.wholeNumber,
+    "a number, 0 or more")
   parser:flag("--wait", "When the queue is empty, wait for more.")
   parser:flag("-q --quiet", "Print no line for each file.")
 end
@@ -164,27 +134,16 @@ local function work(given, opened)
   local client, err = loomta.new {}
   if client then err = require("loomta.cli.account").keyProblem() end
   if err then return fail(err) end
-  local signals, look = watch_signals()
-  local obeyed, caught, gone = 0, nil, false
-  local counts
+  local stopping = stop.watch()
+  local gone, counts = false
   counts, err = opened:work {
     client = client, concurrency = given.concurrency, leaseMs = given.lease, maxDeliveries = given.deliveries,
     filesPerSecond = given.rate, maxRetries = given.retries, wait = given.wait,
     onResult = not given.quiet and function(record) gone = not print_record(record) or gone end or nil,
     onOutage = function(why) say(why and "waiting: " .. tostring(why) or "the queue answers again") end,
-    onTick = function(run)
-      local name, count = look()
-      if count == obeyed then return end
-      caught = caught or name
-      if obeyed == 0 then
-        say "stopping: the uploads under way are finished first; press again to cancel them"
-        run:stop()
-      end
-      if count > 1 then run:close() end
-      obeyed = count
-    end,
+    onTick = function(run) stopping:obey(run, say) end,
   }
-  signals:restore()
+  stopping:restore()
   client:close()
   if not counts then return fail(err) end
   local words = {}
@@ -196,7 +155,8 @@ local function work(given, opened)
     fail(err)
     return err.kind == "auth" and counts.done == 0 and 3 or 7
   end
-  if caught then return given.wait and obeyed == 1 and 0 or 128 + signal_numbers[caught] end
+  local caught = stopping.signal
+  if caught then return given.wait and stopping.obeyed == 1 and 0 or 128 + caught end
   return counts.unknown > 0 and 6 or (gone or counts.failed + counts.dead > 0) and 1 or 0
 end
 
@@ -242,7 +202,7 @@ local function results(given, opened)
     say "--since must be an \"id\" that results has printed; try loomta-upload results --help"
     return 2
   end
-  local signals, look = watch_signals()
+  local stopping = stop.watch()
   local code = 0
   for record, id in opened:results { since = given.since, follow = given.follow, remove = given.remove } do
     if record then
@@ -254,13 +214,13 @@ local function results(given, opened)
     elseif id then
       code = fail(id)
     end
-    local caught = look()
+    local caught = stopping:caught()
     if caught then
-      code = given.follow and 0 or 128 + signal_numbers[caught]
+      code = given.follow and 0 or 128 + caught
       break
     end
   end
-  signals:restore()
+  stopping:restore()
   return code
 end
 

@@ -75,19 +75,21 @@ end
 function report.say(text) io.stderr:write("loomta-upload: ", report.plain(text), "\n") end
 
 --- A value as JSON, for people too: what matters stands first.
-function report.encode(value) return json.render(value, { before = before, text = unicode.clean }) end
+local function encode(value) return json.render(value, { before = before, text = unicode.clean }) end
 
-local encode = report.encode
-
---- Prints one JSON object. A path is not always UTF-8, which JSON has to be: then its bytes are there in hexadecimal.
-local function print_json(self, object)
+--- One JSON object on a line. A path is not always UTF-8, which JSON has to be: then its bytes are there in hexadecimal.
+---@param object table it may have a `file`
+---@return string
+function report.line(object)
   if object.file then
     local clean, changed = unicode.clean(object.file)
     if changed then object.fileBytes = object.file:gsub(".", function(byte) return ("%02x"):format(byte:byte()) end) end
     object.file = clean
   end
-  self:print(encode(object))
+  return (encode(object))
 end
+
+local function print_json(self, object) self:print(report.line(object)) end
 
 --- A failure as Loomta's own tool prints it.
 local function say_error(self, code, message)
