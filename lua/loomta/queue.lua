@@ -10,6 +10,7 @@ local link = require "loomta.queue.link"
 local nginx = require "loomta.nginx"
 local scripts = require "loomta.queue.scripts"
 local types = require "loomta.types"
+local uploads = require "loomta.uploads"
 local work = require "loomta.queue.work"
 
 local batch_size = 100
@@ -111,15 +112,6 @@ end
 
 local enqueue_fields = { folderId = { "folder" }, onError = { "callback" }, onTick = { "callback" } }
 
-local function each_of(paths)
-  if type(paths) == "function" then return paths end
-  local at = 0
-  return function()
-    at = at + 1
-    return paths[at]
-  end
-end
-
 --- Queues files that this queue has never seen as they are now: by path, size, time of change and folder.
 ---@param paths string[]|fun(): string|false|nil paths, or what gives one after the other; false: none yet
 ---@param given { folderId: string?, onError: fun(path: string, err: loomta.Error)?, onTick: (fun(counts: table): boolean?)? }?
@@ -145,7 +137,7 @@ function Queue:enqueue(paths, given)
     words = {}
     return true
   end
-  for path in each_of(paths) do
+  for path in uploads.puller(paths) do
     local ok = true
     if path then
       local entry, why = journal.identify(path, folder, false)

@@ -59,8 +59,10 @@ local uploads = {}
 --- The fields that a run may preset for its requests.
 local preset = { folderId = true, mimeType = true, mediaType = true }
 
---- Reads the requests of a caller one by one.
-local function pull_from(requests)
+--- Reads what a caller gave one by one.
+---@param requests any[]|fun(): any
+---@return fun(): any
+function uploads.puller(requests)
   if type(requests) == "function" then return requests end
   local at = 0
   return function()
@@ -108,7 +110,7 @@ function uploads.new(client, requests, opts, ledger)
   if opts ~= nil and type(opts) ~= "table" then error("uploads takes its options as a table, not as a " .. type(opts), 3) end
   if client.closed then error("the client is closed", 3) end
   local self = setmetatable({
-    client = client, pull = pull_from(requests), defaults = {}, opts = {},
+    client = client, pull = uploads.puller(requests), defaults = {}, opts = {},
     results = fifo.new(), flying = {}, active = 0, byKey = {}, waiting = {}, batch = {}, journal = ledger,
   }, Uploads)
   local err = read_options(self, opts or {}) or nginx_refusal(self)

@@ -95,6 +95,17 @@ local function after(text)
   return folder and { action = "move", folder = folder } or nil
 end
 
+--- Adds what says which files are meant.
+---@param parser table
+---@return table ... its options
+function args.sources(parser)
+  parser:argument("PATH", "Files, and folders with all that is in them; - reads a list from stdin."):args "*":target "paths"
+  return parser:option("--files-from", "Read a list of paths from FILE, one a line; - is stdin."):argname "FILE",
+    parser:flag("-0 --null", "The paths in lists end with a NUL byte instead of a line's end."),
+    parser:option("--include", "In folders take only files like this: *.mp4. Can be repeated."):argname "GLOB":count "*",
+    parser:option("--exclude", "In folders pass over files and folders like this. Can be repeated."):argname "GLOB":count "*"
+end
+
 --- The parser.
 ---@param public boolean? without what is only there to be refused or rewritten
 ---@return table
@@ -103,12 +114,8 @@ function args.parser(public)
     :usage "Usage: loomta-upload [OPTION]... PATH..."
     :usage_max_width(90):help_max_width(90):help_vertical_space(0)
 
-  parser:argument("PATH", "Files, and folders with all that is in them; - reads a list from stdin."):args "*":target "paths"
-  parser:group("What to upload",
-    parser:option("--files-from", "Read a list of paths from FILE, one a line; - is stdin."):argname "FILE",
-    parser:flag("-0 --null", "The paths in lists end with a NUL byte instead of a line's end."),
-    parser:option("--include", "In folders take only files like this: *.mp4. Can be repeated."):argname "GLOB":count "*",
-    parser:option("--exclude", "In folders pass over files and folders like this. Can be repeated."):argname "GLOB":count "*",
+  local from_list, null, include, exclude = args.sources(parser)
+  parser:group("What to upload", from_list, null, include, exclude,
     parser:option("--watch", "Upload what appears in DIR once it stopped growing, until stopped."):argname "DIR",
     args.valued(parser, "--after", "What becomes of a watched file that was stored: keep, delete or move:DIR.", "WHAT", after,
       "keep, delete or move:DIR"),
@@ -146,20 +153,30 @@ function args.parser(public)
   return parser
 end
 
+--- Takes a `-` among the paths for the list that it stands for.
+---@param given table
+---@return string? problem
+function args.lists(given)
+  for at = #given.paths, 1, -1 do
+    if given.paths[at] == "-" then
+      if given.files_from then return "one list only: --files-from or -" end
+      given.files_from = "-"
+      table.remove(given.paths, at)
+    end
+  end
+  if given.null and not given.files_from then return "-0 goes with --files-from or -: it is about lists" end
+end
+
 --- What one option forbids or needs of another; nil: all is well.
 local function conflict(given)
   if given.api_key then
     return "the key is not taken as an argument, where every user of this machine can read it: "
       .. "set LOOMTA_API_KEY, or write ~/.loomta/credentials.json"
   end
+  local problem = args.lists(given)
+  if problem then return problem end
   local list = #given.paths > 0 or given.files_from
-  local on_stdin = 0
-  for _, path in ipairs(given.paths) do
-    if path == "-" then on_stdin = on_stdin + 1 end
-  end
-  if on_stdin > 0 and given.files_from or on_stdin > 1 then return "one list only: --files-from or -" end
-  if given.null and not (on_stdin > 0 or given.files_from) then return "-0 goes with --files-from or -: it is about lists" end
-  if given.name and (#given.paths ~= 1 or on_stdin > 0 or given.files_from) then return "--name is for one file" end
+  if given.name and (#given.paths ~= 1 or given.files_from) then return "--name is for one file" end
   if given.watch and list then return "--watch goes with no other paths" end
   if given.after and not given.watch then return "--after goes with --watch" end
   if given.watch and given.dry_run then return "--dry-run and --watch exclude each other" end
@@ -187,12 +204,6 @@ function args.parse(words)
   if not ok then return nil, given end
   local problem = conflict(given)
   if problem then return nil, problem end
-  for at = #given.paths, 1, -1 do
-    if given.paths[at] == "-" then
-      table.remove(given.paths, at)
-      given.files_from = "-"
-    end
-  end
   return given
 end
 

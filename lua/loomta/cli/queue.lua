@@ -27,11 +27,7 @@ end
 local function print_record(record) return io.stdout:write(report.line(record), "\n") and io.stdout:flush() end
 
 local function enqueue_options(parser)
-  parser:argument("PATH", "Files, and folders with all that is in them; - reads a list from stdin."):args "*":target "paths"
-  parser:option("--files-from", "Read a list of paths from FILE, one a line; - is stdin."):argname "FILE"
-  parser:flag("-0 --null", "The paths in lists end with a NUL byte instead of a line's end.")
-  parser:option("--include", "In folders take only files like this: *.mp4. Can be repeated."):argname "GLOB":count "*"
-  parser:option("--exclude", "In folders pass over files and folders like this. Can be repeated."):argname "GLOB":count "*"
+  args.sources(parser)
   parser:option("--folder", "Loomta's folder, by its name or id."):argname "FOLDER"
   parser:flag("--create-folder", "Make that folder where there is none.")
   parser:flag("-n --dry-run", "Print the paths that would be queued, say which files would be refused; ask nobody.")
@@ -39,15 +35,9 @@ end
 
 --- What is wrong with the words for enqueue.
 local function enqueue_problem(given)
-  for at = #given.paths, 1, -1 do
-    if given.paths[at] == "-" then
-      if given.files_from then return "one list only: --files-from or -" end
-      given.files_from = "-"
-      table.remove(given.paths, at)
-    end
-  end
+  local problem = args.lists(given)
+  if problem then return problem end
   if #given.paths == 0 and not given.files_from then return "nothing to queue: name a file or a folder" end
-  if given.null and not given.files_from then return "-0 goes with --files-from or -: it is about lists" end
   if given.create_folder and not given.folder then return "--create-folder goes with --folder" end
 end
 

@@ -17,11 +17,14 @@ local form = "redis://[user:password@]host[:port]/db/NAME, rediss://… or redis
 local Address = { __name = "loomta.queue.Address" }
 Address.__index = Address
 
+--- The host; an IPv6 address in brackets.
+---@return string
+function Address:hostInUrl() return self.host:find(":", 1, true) and "[" .. self.host .. "]" or self.host end
+
 --- The address without what nobody may see.
 function Address.__tostring(self)
   if self.scheme == "redis+unix" then return ("redis+unix://%s?db=%d&name=%s"):format(self.path, self.db, self.name) end
-  local host = self.host:find(":", 1, true) and "[" .. self.host .. "]" or self.host
-  return ("%s://%s:%d/%d/%s"):format(self.scheme, host, self.port, self.db, self.name)
+  return ("%s://%s:%d/%d/%s"):format(self.scheme, self:hostInUrl(), self.port, self.db, self.name)
 end
 
 local address = {}

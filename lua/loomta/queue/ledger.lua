@@ -22,6 +22,7 @@ local retry_ms = 50
 ---@field mark table? it was started before: name, token, startedAt
 ---@field deliveries integer
 ---@field fault string? its last error
+---@field request table? its upload's
 ---@field token string? with which this worker has marked it, or tried to
 ---@field begun boolean? this worker has marked it
 ---@field resent boolean? it did so twice

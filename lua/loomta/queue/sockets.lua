@@ -132,7 +132,7 @@ function NginxSockets:connect(timeout_s)
   if place.path then
     ok, why = socket:connect("unix:" .. place.path, options)
   else
-    ok, why = socket:connect(place.host:find(":", 1, true) and "[" .. place.host .. "]" or place.host, place.port, options)
+    ok, why = socket:connect(place:hostInUrl(), place.port, options)
   end
   if ok and place.scheme == "rediss" and socket:getreusedtimes() == 0 then
     local called

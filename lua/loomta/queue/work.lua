@@ -19,7 +19,6 @@ local work = {}
 ---@field private run loomta.Uploads
 ---@field private opts table
 ---@field private owner table<table, loomta.queue.Held> by request
----@field private requestOf table<loomta.queue.Held, table>
 ---@field private counts table<string, integer>
 ---@field private failures integer in a row, that may pass
 ---@field private notBefore number nothing is begun before, as core.now
@@ -98,7 +97,6 @@ end
 local function receive(self, media, err, request, info)
   local one = self.owner[request]
   self.owner[request] = nil
-  if self.requestOf[one] == request then self.requestOf[one] = nil end
   local kind = "lost"
   if not self.ledger:holds(one) then
     self.counts.lost = self.counts.lost + 1
@@ -153,13 +151,13 @@ local function next_request(self)
   end
   local request = { file = one.entry.file, folderId = one.entry.folderId }
   request.onRetry = function(failure, _, delay_ms) on_retry(self, failure, delay_ms) end
-  self.owner[request], self.requestOf[one] = one, request
+  self.owner[request], one.request = one, request
   return request
 end
 
 local function abandon(self, list)
   for _, one in ipairs(list) do
-    if self.requestOf[one] then self.run:cancel(self.requestOf[one]) end
+    if one.request then self.run:cancel(one.request) end
   end
 end
 
@@ -209,7 +207,7 @@ end
 ---@return loomta.Error? err
 function work.go(client, link, keys, consumer, opts, settings)
   local self = {
-    opts = opts, owner = {}, requestOf = {}, failures = 0, notBefore = 0, ledger = ledger.new(link, keys, consumer, opts),
+    opts = opts, owner = {}, failures = 0, notBefore = 0, ledger = ledger.new(link, keys, consumer, opts),
     counts = { done = 0, failed = 0, unknown = 0, dead = 0, returned = 0, lost = 0 },
   }
   settings.concurrency, settings.reconcile, settings.retryUnknown = opts.concurrency, "exact", false
