@@ -4,6 +4,7 @@
 --     make bench-queue   BENCH_FLAGS=--json
 --
 -- SPDX-License-Identifier: MIT
+local clips = require "spec.support.clips"
 local core = require "loomta.core"
 local files = require "spec.support.files"
 local json = require "loomta.json"
@@ -37,19 +38,13 @@ local function snapshot()
   }
 end
 
-local function make_files(count)
-  local paths = {}
-  for i = 1, count do paths[i] = files.write(("%s/%06d.jpg"):format(folder, i), "\255\216\255\224" .. i .. ("x"):rep(2000)) end
-  return paths
-end
-
 local function scale(count)
   server:cli "FLUSHALL"
   box:reset()
   box:fault { method = "POST", delayAfterBodyMs = latency_ms, times = 0 }
   local url, total = server:url "bench", per_worker * count
   local queue = assert(loomta.queue { url = url })
-  assert(queue:enqueue(make_files(total)))
+  assert(queue:enqueue(clips.make(folder, total)))
   server:cli("CONFIG", "RESETSTAT")
   local before, running, began = snapshot(), {}, core.now()
   for number = 1, count do
@@ -72,7 +67,7 @@ local function weigh()
   local url = server:url "bench"
   local queue = assert(loomta.queue { url = url })
   local empty = info("memory", "used_memory")
-  assert(queue:enqueue(make_files(many)))
+  assert(queue:enqueue(clips.make(folder, many)))
   found.queuedBytes = (info("memory", "used_memory") - empty) / many
   local worker = workers.start(url, box, folder .. "/weigh.log", { "concurrency=16" })
   worker:wait(600)

@@ -43,6 +43,7 @@ end
 
 if arg[1] == "upload" then return upload(arg[2], arg[3], arg[4], tonumber(arg[5]), arg[6], tonumber(arg[7])) end
 
+local clips = require "spec.support.clips"
 local files = require "spec.support.files"
 local quote = require("spec.support.lua").quote
 local sandbox = require "spec.support.sandbox"
@@ -89,23 +90,6 @@ local function run(box, folder, journal, kill_after)
   return said, (core.now() - before) / 1000
 end
 
---- How many files are in the sandbox exactly once and whole.
-local function check(box, sizes)
-  local times = {}
-  local media, total = box:media()
-  for _, item in ipairs(media) do
-    local number = tonumber(item.originalFileName:match "^(%d+)%-")
-    if number and item.size == sizes[number] then times[number] = (times[number] or 0) + 1 end
-  end
-  local once, lost, more = 0, 0, 0
-  for number = 1, count do
-    if times[number] == 1 then once = once + 1 elseif times[number] then more = more + 1 else lost = lost + 1 end
-  end
-  print(("  %d of %d files are stored exactly once; %d not at all, %d more than once; the sandbox counts %d"):format(
-    once, count, lost, more, total))
-  return once == count and total == count
-end
-
 local function tell(said, seconds)
   print(("  %d done, %d skipped, %d found in the list, %d failed; %.1f s"):format(
     said.done or 0, said.skipped or 0, said.reconciled or 0, said.failed or 0, seconds))
@@ -128,7 +112,7 @@ local function part(title, play)
     box:fault(fault)
   end
   play(box)
-  if not check(box, sizes) then ok = false end
+  if not clips.report(box, count, sizes) then ok = false end
   box:stop()
 end
 

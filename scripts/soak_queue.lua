@@ -4,6 +4,7 @@
 --     make soak-queue         20,000 files; SOAK_FILES=1000 for fewer; SOAK_WORKERS=4, SOAK_FAULTS=0, SOAK_SEED=1
 --
 -- SPDX-License-Identifier: MIT
+local clips = require "spec.support.clips"
 local core = require "loomta.core"
 local files = require "spec.support.files"
 local loomta = require "loomta"
@@ -30,31 +31,6 @@ local seed = tonumber(os.getenv "SOAK_SEED") or os.time()
 local function random(most)
   seed = seed * 16807 % 2147483647 -- Lehmer's: the same on every Lua
   return seed % most
-end
-
-local function make_files(folder)
-  local paths = {}
-  for number = 1, count do
-    paths[number] = files.write(("%s/%06d.jpg"):format(folder, number), "\255\216\255\224" .. number .. "\n" .. ("x"):rep(10000))
-  end
-  return paths
-end
-
---- How many files are in the sandbox exactly once.
-local function check(box)
-  local times = {}
-  local media, total = box:media()
-  for _, item in ipairs(media) do
-    local number = tonumber(item.originalFileName:match "^(%d+)%-")
-    if number then times[number] = (times[number] or 0) + 1 end
-  end
-  local once, lost, more = 0, 0, 0
-  for number = 1, count do
-    if times[number] == 1 then once = once + 1 elseif times[number] then more = more + 1 else lost = lost + 1 end
-  end
-  print(("  %d of %d files are stored exactly once; %d not at all, %d more than once; the sandbox counts %d"):format(
-    once, count, lost, more, total))
-  return once == count and total == count
 end
 
 local function check_records(queue)
@@ -84,7 +60,7 @@ local url = server:url "soak"
 local queue = assert(loomta.queue { url = url })
 print(("%d files, %d workers, seed %d"):format(count, at_once, seed))
 local began = core.now()
-assert(queue:enqueue(make_files(folder)))
+assert(queue:enqueue(clips.make(folder, count, 10000)))
 print(("  queued in %.1f s"):format((core.now() - began) / 1000))
 
 began = core.now()
@@ -114,7 +90,7 @@ local seconds = (core.now() - began) / 1000
 print(("  %d workers were started, %d killed; %.1f s, %.0f files/s"):format(started, killed, seconds, count / seconds))
 print(("  %d done, %d failed, %d unknown, %d dead, %d left"):format(status.done, status.failed, status.unknown, status.dead,
   status.queued + status.inFlight))
-local ok = check(box)
+local ok = clips.report(box, count)
 ok = check_records(queue) and ok
 ok = ok and status.done == count and killed > 0
 queue:close()

@@ -2,6 +2,7 @@
 -- SPDX-License-Identifier: MIT
 local address = require "loomta.queue.address"
 local core = require "loomta.core"
+local clips = require "spec.support.clips"
 local eventually = require "spec.support.eventually"
 local files = require "spec.support.files"
 local link = require "loomta.queue.link"
@@ -20,23 +21,13 @@ end
 local password = "hunter2loomta"
 local box, server, client, folder, queue, url, key
 
-local function make_files(count, size)
-  local paths = {}
-  for i = 1, count do
-    paths[i] = files.write(("%s/%04d.jpg"):format(folder, i), "\255\216\255\224" .. i .. "\n" .. ("x"):rep(size or 2000))
-  end
-  return paths
-end
+local function make_files(count, size) return clips.make(folder, count, size) end
 
 local function stored() return (select(2, box:media())) end
 
 local function each_stored_once(paths)
-  local times = {}
-  for _, item in ipairs((box:media())) do
-    local name = item.originalFileName:match "^%d+"
-    times[name] = (times[name] or 0) + 1
-  end
-  for _, path in ipairs(paths) do assert.equal(1, times[path:match "(%d+)%.jpg$"], path) end
+  local times = clips.stored(box)
+  for i, path in ipairs(paths) do assert.equal(1, times[i], path) end
 end
 
 local function work(more)

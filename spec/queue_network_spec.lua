@@ -1,6 +1,7 @@
 -- loomta.queue with workers in network namespaces of their own, as on machines of their own: one is cut off and comes back.
 -- #plain: it needs root, and the sanitizers' runs need not repeat it.
 -- SPDX-License-Identifier: MIT
+local clips = require "spec.support.clips"
 local eventually = require "spec.support.eventually"
 local files = require "spec.support.files"
 local loomta = require "loomta"
@@ -63,8 +64,7 @@ describe("workers on machines of their own #plain", function()
   end)
 
   it("store each file once, also when one of them is cut off and comes back", function()
-    local paths = {}
-    for i = 1, 120 do paths[i] = files.write(("%s/%03d.jpg"):format(folder, i), "\255\216\255\224" .. i) end
+    local paths = clips.make(folder, 120)
     assert(queue:enqueue(paths))
     box:fault { method = "POST", delayAfterBodyMs = 100, times = 0 }
     local url = server:url("q", "tcp")
@@ -86,12 +86,8 @@ describe("workers on machines of their own #plain", function()
 
     local said = one:wait() .. two:wait()
     assert.is_true(#said > before)
-    local times = {}
-    for _, item in ipairs((box:media())) do
-      local name = item.originalFileName:match "^%d+"
-      times[name] = (times[name] or 0) + 1
-    end
-    for i = 1, #paths do assert.equal(1, times[("%03d"):format(i)], i .. "\n" .. said) end
+    local times = clips.stored(box)
+    for i = 1, #paths do assert.equal(1, times[i], i .. "\n" .. said) end
     local status = queue:status()
     assert.equal(#paths, status.done, said)
     assert.equal(0, status.queued + status.inFlight)

@@ -1,5 +1,6 @@
 -- loomta.queue: one queue on a real Redis, one or many workers against one server that can be told to misbehave.
 -- SPDX-License-Identifier: MIT
+local clips = require "spec.support.clips"
 local eventually = require "spec.support.eventually"
 local files = require "spec.support.files"
 local loomta = require "loomta"
@@ -15,27 +16,11 @@ end
 local box, server, client, folder, name_count, queue, url
 name_count = 0
 
-local function make_files(count, size)
-  local paths = {}
-  for i = 1, count do
-    paths[i] = files.write(("%s/%04d.jpg"):format(folder, i), "\255\216\255\224" .. i .. "\n" .. ("x"):rep(size or 2000))
-  end
-  return paths
-end
-
-local function names_stored()
-  local times, total = {}, 0
-  for _, item in ipairs((box:media())) do
-    local name = item.originalFileName:match "^(%d+)%-" .. ".jpg"
-    times[name] = (times[name] or 0) + 1
-    total = total + 1
-  end
-  return times, total
-end
+local function make_files(count, size) return clips.make(folder, count, size) end
 
 local function each_stored_once(paths)
-  local times, total = names_stored()
-  for _, path in ipairs(paths) do assert.equal(1, times[path:match "[^/]*$"], path) end
+  local times, total = clips.stored(box)
+  for i, path in ipairs(paths) do assert.equal(1, times[i], path) end
   assert.equal(#paths, total)
 end
 
