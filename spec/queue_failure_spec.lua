@@ -399,11 +399,19 @@ describe("a worker", function()
 
   it("whose callback raises cancels what is under way: nobody renews the lease", function()
     queue:enqueue(make_files(5, 8000000)) -- more than sockets take
-    box:fault { method = "POST", delayAfterBodyMs = 100, times = 1 }
-    box:fault { method = "POST", delayBeforeBodyMs = 1000, times = 0 }
-    assert.has_error(function() work { concurrency = 2, onResult = function() error("spec", 0) end } end, "spec")
-    files.shell "sleep 2.5"
-    assert.equal(1, stored())
+    box:fault { method = "POST", delayBeforeBodyMs = 60000, times = 0 }
+    local patient = assert(loomta.new { apiKey = box.key, baseUrl = box.url, idleTimeoutMs = 60000 })
+    local kept -- or the collector would cancel it
+    local function raise(run)
+      kept = run
+      eventually(function() return box:connections() == 2 end, "no uploads")
+      error("spec", 0)
+    end
+    assert.has_error(function() work { client = patient, concurrency = 2, onTick = raise } end, "spec")
+    eventually(function() return box:connections() == 0 end, "the uploads go on")
+    assert.is_truthy(kept)
+    patient:close()
+    assert.equal(0, stored())
   end)
 end)
 
