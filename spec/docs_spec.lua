@@ -135,6 +135,7 @@ describe("the documentation", function()
           if code then note(code, said(fields, "possiblyStored"), said(fields, "retryable")) end
         end
       end
+      for _, code in ipairs { "timeout", "would_block" } do note(code, "yes", "no") end -- of job:wait, while the job goes on
       local function posted(...)
         local err = posts.failure({ created = { ... }, failed = { { platformId = "a", status = "unknown" } } }, {})
         note(err.code, yes_or_no(err.possiblyStored), yes_or_no(err.retryable))

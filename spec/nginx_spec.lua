@@ -558,20 +558,21 @@ describe("a phase that cannot yield #nginx", function()
     assert.same({ "balancer.mp4", "body_filter.mp4", "header_filter.mp4", "init_worker.mp4", "log.mp4", "set.mp4" }, names)
   end)
 
-  it("cannot wait for that job either", function()
+  it("cannot wait for that job either, and hears that it may have been stored", function()
     start { http = "lua_shared_dict seen 1m;", server = [[
       location /logged {
         return 204;
         log_by_lua_block {
           local job = assert(loomta.start { data = bytes, mimeType = "video/mp4" })
-          local _, err = job:wait(10)
-          ngx.shared.seen:set("log", err.code)
+          repeat until job:progress() > 0
+          local _, err, info = job:wait(10)
+          ngx.shared.seen:set("log", ("%s %s %d %d"):format(err.code, err.possiblyStored, err.attempts, info.attempts))
         }
       }
     ]] }
     assert.equal(204, (web:get "/logged"))
     await_stored(1)
-    assert.equal("would_block", run [[return { ngx.shared.seen:get "log" }]][1])
+    assert.equal("would_block true 1 1", run [[return { ngx.shared.seen:get "log" }]][1])
   end)
 end)
 

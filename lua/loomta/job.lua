@@ -235,16 +235,13 @@ function Job:run()
   return self.outcome[1], self.outcome[2], self.outcome[3]
 end
 
-local function still_running(self, timeout_ms)
+--- What `wait` gives while the job goes on: an error that tells how far it is.
+local function still_running(self, err, waited_ms)
   local _, attempts = self.exchange.core:look()
-  return nil, errors.new {
-    code = "timeout",
-    kind = "timeout",
-    message = ("the job is still running after %.0f ms"):format(timeout_ms),
-    attempts = attempts,
-    possiblyStored = attempts > 0 and self.exchange.operation.method ~= "GET"
-      or self.failure ~= nil and self.failure[1].possiblyStored,
-  }, { attempts = attempts, bytesSent = self.exchange.core:progress(), durationMs = timeout_ms }
+  err.attempts = attempts
+  err.possiblyStored = attempts > 0 and self.exchange.operation.method ~= "GET"
+    or self.failure ~= nil and self.failure[1].possiblyStored
+  return nil, err, { attempts = attempts, bytesSent = self.exchange.core:progress(), durationMs = waited_ms }
 end
 
 --- Waits for the result, and runs what callbacks are due meanwhile, also those of the client's other jobs (in nginx only its
@@ -269,8 +266,11 @@ function Job:wait(timeoutMs)
       raised = self.inbox:waitFor(self, timeoutMs)
     end
     if raised then error(raised[1], 0) end
-    if refused then return nil, refused, response.nothingSent() end
-    if not self.outcome then return still_running(self, timeoutMs) end
+    if refused then return still_running(self, refused, 0) end
+    if not self.outcome then
+      local message = ("the job is still running after %.0f ms"):format(timeoutMs)
+      return still_running(self, errors.new { code = "timeout", kind = "timeout", message = message }, timeoutMs)
+    end
   end
   return self.outcome[1], self.outcome[2], self.outcome[3]
 end
