@@ -152,6 +152,22 @@ describe("queue:work", function()
       assert.truthy(err.message:find(name, 1, true), err.message)
     end
   end)
+
+  it("names what was given, and what would be right", function()
+    local function message(value, err) return value == nil and err.message end
+    for expected, got in pairs {
+      ["'leaseMs' must be a whole number of milliseconds, 300 or more, not \"60s\""] = message(work { leaseMs = "60s" }),
+      ["'client' must be a client as loomta.new gives it, not a table with nothing in it"] = message(work { client = {} }),
+      ["unknown option 'maxDelivery'; did you mean 'maxDeliveries'?"] = message(work { maxDelivery = 3 }),
+      ["unknown option 'apiKey'"] = message(queue:enqueue({}, { apiKey = "x" })),
+      ["'folderId' must be a folder's UUID, or \"null\" for the root, not \"Clips\""] = message(queue:enqueue({}, { folderId = "Clips" })),
+      ["'since' must be an id that results gave, such as 1763000000000-0, not 7"] = message(nil, select(2, queue:results { since = 7 }())),
+      ["'timeoutMs' must be a whole number, 1 or more, not 0"] = message(loomta.queue { url = url, timeoutMs = 0 }),
+      ["'url' must be a line of text without control characters, not the one that was given"] = message(loomta.queue { url = "redis:hunter2@\n" }),
+    } do
+      assert.equal(expected, got)
+    end
+  end)
 end)
 
 describe("queue:results", function()

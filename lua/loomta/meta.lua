@@ -302,7 +302,7 @@
 ---@field url string? `redis://[user:password@]host[:port]/db/NAME`, `rediss://…`, `redis+unix:///path?db=0&name=NAME`; else that of LOOMTA_QUEUE_URL
 ---@field caFile string? whom to trust with rediss://; else whom the system trusts
 ---@field timeoutMs integer? how long Redis may take for an answer; default 5000
----@field patienceMs number? how long `enqueue`, `status` and `results` try again while Redis cannot be reached; default 30000
+---@field patienceMs integer? how long `enqueue`, `status` and `results` try again while Redis cannot be reached; default 30000
 
 --- What a worker is told, besides options of uploads such as `timeoutMs` and `maxRetries`.
 ---@class loomta.WorkOptions

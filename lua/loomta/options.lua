@@ -36,6 +36,9 @@ local declared = {
   checksum = { type = "flag", default = false, only = "uploads" },
 }
 
+local none = {}
+local secret = { apiKey = true, url = true } -- in a queue's URL is its password
+
 local options = {
   declared = declared,
   longestList = 256 * 1024 * 1024, -- bytes: how much of a whole workspace's list is read where we ask for it ourselves
@@ -56,9 +59,9 @@ local function distance(a, b)
   return row[#b]
 end
 
-local function suggestion(name, fields)
+local function suggestion(name, fields, others)
   local best, best_distance
-  for _, known in ipairs { fields, declared } do
+  for _, known in ipairs { fields, others } do
     for candidate in pairs(known) do
       local d = distance(name:lower(), candidate:lower())
       if not best or d < best_distance or (d == best_distance and candidate < best) then best, best_distance = candidate, d end
@@ -68,10 +71,10 @@ local function suggestion(name, fields)
   return ""
 end
 
---- What was given, for a message: strings shortened, and never a key.
+--- What was given, for a message: strings shortened, and never a secret.
 local function shown(name, value)
   if value == json.null then return "loomta.null" end
-  if name == "apiKey" then return type(value) == "string" and "the one that was given" or "a " .. type(value) end
+  if secret[name] then return type(value) == "string" and "the one that was given" or "a " .. type(value) end
   if type(value) == "string" then
     if value == "" then return "an empty string" end
     value = value:gsub("//[^/]*@", "//********@") -- a URL's password
@@ -104,7 +107,7 @@ end
 --- Checks what a caller gave against the declared options and the operation's own fields.
 ---@param given table
 ---@param fields table<string, loomta.Field>?
----@param purpose string? "new", "start" or "uploads": some options are for these only
+---@param purpose string? "new", "start" or "uploads": some options are for these only; "queue": no option is
 ---@return table? settings the checked options
 ---@return loomta.Error|table fields the checked fields; the error when settings is nil
 function options.check(given, fields, purpose)
@@ -113,12 +116,12 @@ function options.check(given, fields, purpose)
     method = nil, url = nil, userAgent = nil, path = nil, urgent = nil, wantsProgress = nil,
     fileName = nil, fields = nil, mimeType = nil,
   }
-  local values = {}
+  local values, others = {}, purpose == "queue" and none or declared
   for name, value in pairs(given) do
     local field = fields and fields[name]
-    local rule = field or declared[name]
+    local rule = field or others[name]
     if not rule then
-      local hint = type(name) == "string" and suggestion(name, fields or {}) or ""
+      local hint = type(name) == "string" and suggestion(name, fields or none, others) or ""
       return nil, errors.input("invalid_option", ("unknown option '%s'%s"):format(tostring(name), hint), tostring(name))
     end
     if rule.only and rule.only ~= purpose then
@@ -132,9 +135,10 @@ function options.check(given, fields, purpose)
       settings[name] = checked
     end
   end
-  for name, field in pairs(fields or {}) do
-    if field.required and values[name] == nil then
-      return nil, misfit(name, field, select(2, types[field.type]()), { way = {} })
+  for name, field in pairs(fields or none) do
+    if values[name] == nil then
+      if field.required then return nil, misfit(name, field, select(2, types[field.type]()), { way = {} }) end
+      values[name] = field.default
     end
   end
   return settings, values

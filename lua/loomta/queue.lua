@@ -8,21 +8,20 @@ local journal = require "loomta.journal"
 local json = require "loomta.json"
 local link = require "loomta.queue.link"
 local nginx = require "loomta.nginx"
+local options = require "loomta.options"
 local scripts = require "loomta.queue.scripts"
-local types = require "loomta.types"
 local uploads = require "loomta.uploads"
 local work = require "loomta.queue.work"
 
 local batch_size = 100
 local page_size = 500
-local default_patience_ms = 30000
 local pause_ms = 50
 
 ---@class loomta.Queue
 ---@field name string of the queue
 ---@field private link loomta.queue.Link
 ---@field private keys string[]
----@field private patienceMs number
+---@field private patienceMs integer
 ---@field private closed boolean?
 ---@field private request table? in nginx, the request that opened it: its connection is of no use to others
 local Queue = { __name = "loomta.Queue" }
@@ -30,45 +29,18 @@ Queue.__index = Queue
 
 local queue = {}
 
-local function is_count(value) return type(value) == "number" and value >= 1 and value % 1 == 0 and value < 2 ^ 31 end
+--- A field of what a function takes.
+local function field(type_name, default) return { type = type_name, default = default, place = "local" } end
 
-local checks = {
-  text = { function(value) return type(value) == "string" and value ~= "" end, "a text" },
-  count = { is_count, "a whole number, 1 or more" },
-  milliseconds = { function(value) return type(value) == "number" and value >= 0 end, "a number of milliseconds, 0 or more" },
-  lease = { function(value) return is_count(value) and value >= 300 end, "a number of milliseconds, 300 or more" },
-  rate = { function(value) return type(value) == "number" and value >= 0 and value < 2 ^ 31 end, "a number, 0 or more" },
-  flag = { function(value) return type(value) == "boolean" end, "true or false" },
-  callback = { function(value) return type(value) == "function" end, "a function" },
-  table = { function(value) return type(value) == "table" end, "a table" },
-  folder = { function(value) return types.folderId(value) ~= nil end, "a folder's id, or \"null\"" },
-  position = { function(value) return type(value) == "string" and value:find "^%d+%-%d+$" end, "an id that results gave" },
-}
-
---- Checks what a caller gave; what `fields` does not know goes to `rest`, where there is one.
-local function check(given, fields, rest)
-  local checked = {}
-  for name, field in pairs(fields) do checked[name] = field[2] end
-  for name, value in pairs(given or {}) do
-    local field = fields[name]
-    if field then
-      local rule = checks[field[1]]
-      if not rule[1](value) then
-        local shown = (type(value) == "number" or type(value) == "boolean") and tostring(value) or "a " .. type(value)
-        return nil, errors.input("invalid_option", ("'%s' must be %s, not %s"):format(name, rule[2], shown), name)
-      end
-      checked[name] = value
-    elseif rest then
-      rest[name] = value
-    else
-      return nil, errors.input("invalid_option", ("unknown option '%s'"):format(tostring(name)), tostring(name))
-    end
-  end
+--- Checks what a caller gave, where options of uploads have no place.
+local function check(given, fields)
+  local settings, checked = options.check(given or {}, fields, "queue")
+  if not settings then return nil, checked end
   return checked
 end
 
 local open_fields = {
-  url = { "text" }, caFile = { "text" }, timeoutMs = { "count", 5000 }, patienceMs = { "milliseconds", default_patience_ms },
+  url = field "text", caFile = field "path", timeoutMs = field("positive", 5000), patienceMs = field("milliseconds", 30000),
 }
 
 --- Opens a queue. Nothing is sent before it is used.
@@ -110,7 +82,7 @@ local function run(self, name, given)
   return patiently(self, function() return self.link:run(name, self.keys, given) end)
 end
 
-local enqueue_fields = { folderId = { "folder" }, onError = { "callback" }, onTick = { "callback" } }
+local enqueue_fields = { folderId = field "folderId", onError = field "callback", onTick = field "callback" }
 
 --- Queues files that this queue has never seen as they are now: by path, size, time of change and folder.
 ---@param paths string[]|fun(): string|false|nil paths, or what gives one after the other; false: none yet
@@ -125,8 +97,8 @@ function Queue:enqueue(paths, given)
   end
   local opts, err = check(given, enqueue_fields)
   if not opts then return nil, err end
-  local folder = opts.folderId and types.folderId(opts.folderId)
-  folder = folder ~= "null" and folder and folder:lower() or nil
+  local folder = opts.folderId ~= "null" and opts.folderId or nil
+  folder = folder and folder:lower()
   local counts = { enqueued = 0, known = 0, failed = 0 }
   local words = {}
   local function send()
@@ -163,9 +135,9 @@ function Queue:enqueue(paths, given)
 end
 
 local work_fields = {
-  client = { "table" }, concurrency = { "count", 4 }, leaseMs = { "lease", 60000 }, maxDeliveries = { "count", 5 },
-  filesPerSecond = { "rate", 0 }, wait = { "flag", false }, onResult = { "callback" },
-  onOutage = { "callback" }, onTick = { "callback" },
+  client = field "client", concurrency = field("positive", 4), leaseMs = field("lease", 60000), wait = field("flag", false),
+  maxDeliveries = field("positive", 5), filesPerSecond = field("rate", 0),
+  onResult = field "callback", onOutage = field "callback", onTick = field "callback",
 }
 
 --- Uploads what is queued, until there is no more.
@@ -177,15 +149,16 @@ function Queue:work(given)
   if nginx.phase() then
     return nil, errors.input("would_block", "in nginx there is no worker: run loomta-upload work beside it")
   end
-  local settings = {}
-  local opts, err = check(given, work_fields, settings)
-  if not opts then return nil, err end
+  given = given or {}
   for _, name in ipairs { "journal", "checksum", "reconcile", "retryUnknown", "folderId" } do
-    if settings[name] ~= nil then
+    if given[name] ~= nil then
       return nil, errors.input("invalid_option", ("'%s' has no place here: the queue sees to that"):format(name), name)
     end
   end
-  local client, ours = opts.client, nil
+  local settings, opts = options.check(given, work_fields, "uploads")
+  if not settings then return nil, opts end
+  for name in pairs(settings) do settings[name] = given[name] end -- the run checks them itself
+  local client, ours, err = opts.client, nil, nil
   if not client then
     ours, err = require("loomta.client").new {}
     if not ours then return nil, err end
@@ -229,7 +202,7 @@ function Queue:status()
   return status
 end
 
-local results_fields = { since = { "position" }, follow = { "flag", false }, remove = { "flag", false } }
+local results_fields = { since = field("resultId", "0-0"), follow = field("flag", false), remove = field("flag", false) }
 
 --- Goes through what came of the files, oldest first.
 ---@param given { since: string?, follow: boolean?, remove: boolean? }? since: the id of the last one that was seen; follow: wait
@@ -239,7 +212,7 @@ local results_fields = { since = { "position" }, follow = { "flag", false }, rem
 function Queue:results(given)
   errors.checkSelf(self, Queue, "queue:results()")
   local opts, err = check(given, results_fields)
-  local last, page, at, ended = opts and opts.since or "0-0", {}, 1, false
+  local last, page, at, ended = opts and opts.since, {}, 1, false
   local function fetch()
     if not opts then return nil, err end
     if opts.remove and page[1] then

@@ -26,6 +26,7 @@ local types = {
 ---@class loomta.Field
 ---@field type string
 ---@field required boolean?
+---@field default any
 ---@field place "path"|"query"|"request"|"local"|nil where it goes: into the URL, or it is what the request is made of, or it is
 ---for us; else into the body
 
@@ -254,6 +255,28 @@ function types.folderId(value)
   if value == null or value == "null" then return "null" end
   if type(value) == "string" and value:find("^" .. uuid .. "$") then return value end
   return nil, "a folder's UUID, or \"null\" for the root"
+end
+
+--- What a queue's options are.
+function types.client(value)
+  local class = type(value) == "table" and getmetatable(value)
+  if class and class.__name == "loomta.Client" then return value end
+  return nil, "a client as loomta.new gives it"
+end
+
+function types.lease(value)
+  if types.count(value) and value >= 300 then return value end
+  return nil, "a whole number of milliseconds, 300 or more"
+end
+
+function types.rate(value)
+  if type(value) == "number" and value >= 0 and value < 2 ^ 31 then return value end
+  return nil, "a number, 0 or more"
+end
+
+function types.resultId(value)
+  if type(value) == "string" and value:find "^%d+%-%d+$" then return value end
+  return nil, "an id that results gave, such as 1763000000000-0"
 end
 
 --- Splits a base URL. Nothing but scheme, host, port and path may be in it.
