@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SANDBOX_VERSION "0.1.0"
+#define SANDBOX_VERSION "1.0.0"
 
 struct sandbox_options {
     const char *host;

@@ -28,6 +28,11 @@ describe("the version", function()
     assert.equal("loomta/" .. version, agent:match "^%S+")
   end)
 
+  it("is the sandbox's", function()
+    local bin = os.getenv "LOOMTA_SANDBOX_BIN" or "build/sandbox/loomta-sandbox"
+    assert.equal("loomta-sandbox " .. version, files.shell(bin .. " --version"))
+  end)
+
   it("is the command's", function() assert.equal("loomta-upload " .. version .. "\n", cli.run({ "--version" }).out) end)
 
   it("is in the man page's last line", function()
