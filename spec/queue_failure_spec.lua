@@ -430,6 +430,29 @@ describe("a server that cannot be reached", function()
     assert.same({ "connect_failed", "connect_failed", "connect_failed", "connect_failed" }, codes)
     assert.equal(4, work({ maxDeliveries = 1 }).done)
   end)
+
+  it("or that lets nobody look makes no upload unknown that could be looked for later #slow", function()
+    queue:enqueue(make_files(1))
+    local connection, keys, id = drawn_by("first", 300)
+    connection:run("begin", keys, { "first", id, '{"name":"0001-abc.jpg","token":"abc","size":2000}' })
+    connection:close()
+    local nowhere = assert(loomta.new { apiKey = box.key, baseUrl = "http://127.0.0.1:1", maxRetries = 0 })
+    local stranger = assert(loomta.new { apiKey = "loomta_sk_wrong_for_spec", baseUrl = box.url })
+    local said
+    local function stop_once_told(run) if said then run:stop() end end
+    for _, worker in ipairs { nowhere, stranger } do
+      said = nil
+      local counts, err = work {
+        client = worker, leaseMs = 300, maxDeliveries = 2, onTick = stop_once_told, onResult = function(record) said = record end,
+      }
+      worker:close()
+      assert.same({ done = 0, failed = 0, unknown = 0, dead = 0, returned = 1, lost = 0 }, counts)
+      assert.truthy(said.error.cause:find(worker == nowhere and "connect_failed" or "invalid_api_key", 1, true))
+      assert.equal(worker == stranger and "auth" or nil, err and err.kind)
+    end
+    box:fault { method = "GET", status = 429, retryAfter = "1", times = 1 }
+    assert.equal(1, work({ leaseMs = 300, maxDeliveries = 2 }).done)
+  end)
 end)
 
 describe("a worker that is set up wrongly", function()

@@ -255,6 +255,7 @@
 ---@field retryAfterMs integer? how long the server asked to wait
 ---@field result loomta.PostResult? createPosts only: what the server answered, with `created` and `failed`
 ---@field cause string? the layer below in its own words (libcurl, the system, a reader)
+---@field private unseen loomta.Error? of an upload of unknown outcome: why nobody could look for it
 
 ---@alias loomta.ErrorKind "input"|"auth"|"api"|"rate_limit"|"server"|"network"|"timeout"|"canceled"|"protocol"
 

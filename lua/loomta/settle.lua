@@ -49,9 +49,13 @@ function Settler:isBusy() return #self.items > 0 or self.asked > 0 end
 function Settler:stop() self.stopped = true end
 
 local function conclude(self, item, media)
-  local unknown = item.unknown
+  local unknown, unseen = item.unknown, item.unseen
   local info = unknown.info or response.nothingSent()
-  if media then info.reconciled = true end
+  if media then
+    info.reconciled = true
+  elseif unseen then
+    unknown.err.unseen, unknown.err.cause = unseen, unknown.err.cause or tostring(unseen)
+  end
   self.run:conclude(item, media, not media and unknown.err or nil, info)
 end
 
@@ -126,8 +130,11 @@ local function ask(self)
     local delay_ms = looks_ms[self.look]
     local limit_ms = item.given.timeoutMs or run.client.settings.timeoutMs
     local given = reconcile.listing(item.given, item.folder, limit_ms > 0 and limit_ms + delay_ms or 0)
-    given.onDone = function(list)
+    given.onDone = function(list, err)
       self.asked = self.asked - 1
+      for _, item in ipairs(self.items) do
+        if (item.folder or false) == folder then item.unseen = err end
+      end
       if list then match(self, list.media, folder) end
     end
     local job = run.client:begin("listMedia", given, run.inbox, "start", { delayMs = delay_ms })

@@ -28,6 +28,7 @@ local close_ms = 2000 -- what closing waits at most for canceled uploads to end,
 ---@field began integer seconds since 1970
 ---@field unknown { err: loomta.Error, info: loomta.Info }? how it ended, where nobody can tell whether it was stored
 ---@field looked boolean? a list was seen in which it could have been
+---@field unseen loomta.Error? why the list was not to be had when it was asked for last
 ---@field resent boolean? it was, after it could not be found
 ---@field ambiguous boolean? there is one in the list that it may be, and another upload as well
 ---@field followers any[]? requests for the same file

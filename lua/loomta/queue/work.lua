@@ -56,20 +56,22 @@ local could_not_connect = { dns_failed = true, connect_failed = true, tls_failed
 --- Decides what becomes of an entry whose upload has ended without success.
 local function judge(self, one, err, info)
   local run, last = self.run, one.deliveries >= self.opts.maxDeliveries
-  local is_ours = not err.status -- a server may use these words, too
+  local why = err.unseen or err
+  local is_ours = not why.status -- a server may use these words, too
   -- An entry brings a file and a folder, and no options: then it is this worker that is set up wrongly.
-  local own_fault = is_ours and (err.code == "invalid_option" or err.code == "would_block"
-    or err.code == "tls_failed" and not err.retryable)
+  local own_fault = is_ours and (why.code == "invalid_option" or why.code == "would_block"
+    or why.code == "tls_failed" and not why.retryable) or err.unseen and why.kind == "auth"
   if own_fault and not self.refusal then
-    self.refusal = err
+    self.refusal = why
     run:stop()
   end
   local ending = run.stopped or run.fatal
-  local not_begun = is_ours and (err.code == "not_started" or err.code == "lease_lost" or err.code:find "^queue_" ~= nil)
-  local is_asked_to_wait = err.status == 429
-  if is_asked_to_wait then self.ledger:hold(math.max(hold_ms, math.min(err.retryAfterMs or 0, longest_hold_ms))) end
+  local not_begun = is_ours and (why.code == "not_started" or why.code == "lease_lost" or why.code:find "^queue_" ~= nil)
+  local is_asked_to_wait = why.status == 429
+  if is_asked_to_wait then self.ledger:hold(math.max(hold_ms, math.min(why.retryAfterMs or 0, longest_hold_ms))) end
+  local has_no_connection = is_ours and could_not_connect[why.code]
   if err.possiblyStored or one.mark then
-    local no_attempt = ending or not_begun or is_asked_to_wait
+    local no_attempt = ending or not_begun or is_asked_to_wait or has_no_connection
     if no_attempt or not (one.resent or last) then
       return give_back(self, one, { keepMark = true, noAttempt = no_attempt, atOnce = ending, err = err })
     end
@@ -82,7 +84,7 @@ local function judge(self, one, err, info)
     return conclude(self, one, "failed", nil, err, info)
   end
   slow_down(self)
-  if could_not_connect[err.code] then return give_back(self, one, { noAttempt = true, err = err }) end
+  if has_no_connection then return give_back(self, one, { noAttempt = true, err = err }) end
   if last then return conclude(self, one, "dead", nil, err, info) end
   return give_back(self, one, { err = err })
 end
