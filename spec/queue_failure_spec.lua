@@ -358,6 +358,21 @@ describe("a worker that is told to end", function()
     assert.same({}, queue:status().consumers)
   end)
 
+  it("lets nobody look at once for what it has canceled: that may still arrive", function()
+    queue:enqueue(make_files(3))
+    box:fault { method = "POST", delayAfterBodyMs = 60000, times = 0 }
+    local counts = work { concurrency = 1, leaseMs = 60000, onTick = function(run) if stored() > 0 then run:close() end end }
+    assert.same({ done = 0, failed = 0, unknown = 0, dead = 0, returned = 2, lost = 0 }, counts)
+    local connection, keys, first = drawn_by("other", 60000)
+    assert.is_string(first)
+    local second = connection:run("draw", keys, { "other", 1, 60000, 0 })[3]
+    assert.is_string(second)
+    local marked = server:cli("HKEYS", key .. "started")
+    assert.is_true(marked ~= "" and marked ~= first and marked ~= second)
+    assert.is_nil(connection:run("draw", keys, { "other", 1, 60000, 0 })[3])
+    connection:close()
+  end)
+
   it("where no key is taken, ends and leaves all in the queue", function()
     queue:enqueue(make_files(3))
     local stranger = assert(loomta.new { apiKey = "loomta_sk_wrong_for_spec", baseUrl = box.url })

@@ -73,7 +73,9 @@ local function judge(self, one, err, info)
   if err.possiblyStored or one.mark then
     local no_attempt = ending or not_begun or is_asked_to_wait or has_no_connection
     if no_attempt or not (one.resent or last) then
-      return give_back(self, one, { keepMark = true, noAttempt = no_attempt, atOnce = ending, err = err })
+      -- What this worker has sent may still arrive: others are to look for it later.
+      local at_once = ending and not one.begun
+      return give_back(self, one, { keepMark = true, noAttempt = no_attempt, atOnce = at_once, err = err })
     end
     return conclude(self, one, "unknown", nil, doubtful(err), info)
   elseif not_begun or own_fault or ending and (err.code == "canceled" or run.fatal and err.code == run.fatal.code) then
