@@ -125,6 +125,37 @@ describe("Redis that goes away", function()
     assert.equal(20, stored())
   end)
 
+  it("is waited for while it lacks replicas, too, or has too many clients", function()
+    queue:enqueue(make_files(20))
+    box:fault { method = "POST", delayAfterBodyMs = 50, times = 0 }
+    local one = worker("one", { "concurrency=2", "leaseMs=5000" })
+    eventually(function() return stored() > 2 end)
+    server:cli("CONFIG", "SET", "min-replicas-to-write", "1")
+    eventually(function() return tonumber(server:cli("INFO", "errorstats"):match "errorstat_NOREPLICAS:count=(%d+)" or 0) > 3 end)
+    server:cli("CONFIG", "SET", "min-replicas-to-write", "0")
+    assert.truthy(one:wait():find("counts done=20 failed=0 unknown=0 dead=0", 1, true), one:said())
+    assert.equal(20, stored())
+
+    local connection = assert(link.new(address.parse(url), {}))
+    connection:call { "CONFIG", "SET", "maxclients", "1" }
+    local _, err = assert(loomta.queue { url = url, patienceMs = 0 }):status()
+    assert.equal("queue_unreachable", err.code)
+    connection:call { "CONFIG", "SET", "maxclients", "1000" }
+    connection:close()
+  end)
+
+  it("is waited for also where it is an older one, which says so in a sentence", function()
+    local connection = assert(link.new(address.parse(url), {}))
+    local said
+    connection.client = { network = { socket = { close = function() end } } }
+    connection.redis = { command = function() return function() error("redis error: " .. said, 0) end end }
+    said = "ERR Error running script (call to f_35a1): @user_script:38: @user_script: 38: -OOM command not allowed when used memory"
+    assert.equal("queue_unreachable", select(2, connection:call { "EVALSHA" }).code)
+    connection.client = { network = { socket = { close = function() end } } }
+    said = "ERR Error running script (call to f_35a1): @user_script:38: @user_script: 38: -WRONGTYPE Operation against a key"
+    assert.equal("queue_failed", select(2, connection:call { "EVALSHA" }).code)
+  end)
+
   it("is an error for those who do not wait", function()
     server:kill()
     local impatient = assert(loomta.queue { url = url, patienceMs = 0 })

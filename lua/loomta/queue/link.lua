@@ -6,10 +6,11 @@ local errors = require "loomta.errors"
 local scripts = require "loomta.queue.scripts"
 local sockets = require "loomta.queue.sockets"
 
--- What a server says while it loads its file, follows another one, or is out of room: it will be there again.
+-- What a server says while it loads its file, follows another one, has lost its replicas, or is out of room: it will be there
+-- again.
 local passing = {
   LOADING = true, BUSY = true, MASTERDOWN = true, READONLY = true, TRYAGAIN = true, CLUSTERDOWN = true,
-  MISCONF = true, OOM = true,
+  MISCONF = true, OOM = true, NOREPLICAS = true,
 }
 local shortest_pause_ms, longest_pause_ms = 100, 5000
 
@@ -50,7 +51,9 @@ local function failed(self, kind, what, why)
 end
 
 local function refused(self, why)
-  if passing[why:match "^%u+" or ""] then return unreachable(self, why) end
+  -- Redis 6.2 puts its own words around what a script met: "ERR Error running script (call to f_…): @user_script:7: -OOM …".
+  local word = why:match "^ERR Error running script.-: %-(%u+) " or why:match "^%u+"
+  if passing[word] or why:find "^ERR max number of clients" then return unreachable(self, why) end
   return failed(self, (why:find "^NOAUTH" or why:find "^WRONGPASS") and "auth" or "server", "refused a request", why)
 end
 
