@@ -79,9 +79,14 @@ local hold = tonumber(state[1] or 0) - at
 if hold > 0 then return { hold, length } end
 local tokens = count
 if rate > 0 then
+  local since = tonumber(state[3] or at)
+  if since > at then -- the clock was set back
+    since = at
+    redis.call('HSET', pace, 'at', at)
+  end
   -- A second's worth may be saved up.
   local most_tokens = math.max(1, rate)
-  tokens = math.min(most_tokens, tonumber(state[2] or most_tokens) + (at - tonumber(state[3] or at)) * rate / 1000)
+  tokens = math.min(most_tokens, tonumber(state[2] or most_tokens) + (at - since) * rate / 1000)
   if tokens < 1 then return { math.ceil((1 - tokens) * 1000 / rate), length } end
   count = math.min(count, math.floor(tokens))
 end
