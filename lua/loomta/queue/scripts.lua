@@ -175,7 +175,7 @@ if mark and cjson.decode(mark).token ~= ARGV[7] then return 0 end
 if ARGV[3] ~= '1' then redis.call('HDEL', started, id) end
 if ARGV[6] ~= '' then redis.call('HSET', faults, id, ARGV[6]) end
 local deliveries = ARGV[4] == '1' and math.max(0, pending[4] - 1) or pending[4]
-local idle = ARGV[5] == '1' and redis.call('HGET', pace, 'lease') or 0
+local idle = ARGV[5] == '1' and 2 ^ 31 or 0 -- longer than any lease, also that of who comes next
 redis.call('XCLAIM', entries, group, 'returned', 0, id, 'IDLE', idle, 'RETRYCOUNT', deliveries, 'JUSTID')
 return 1
 ]=]
