@@ -580,4 +580,13 @@ describe("the password", function()
       assert.equal("url", err.details[1].path[1])
     end
   end)
+
+  it("is not taken for the path of a socket where it has a slash", function()
+    local other = assert(loomta.queue { url = ("redis+unix://:hun/ter2@%s?db=0&name=q"):format(server.path), patienceMs = 0 })
+    local _, err = other:status()
+    other:close()
+    assert.equal("auth", err.kind)
+    assert.is_nil(tostring(err):find("ter2", 1, true), tostring(err))
+    assert.truthy(tostring(err):find(server.path, 1, true), tostring(err))
+  end)
 end)

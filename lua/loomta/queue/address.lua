@@ -51,7 +51,9 @@ local function read_credentials(self, text)
 end
 
 local function read_unix(self, rest)
-  local credentials, path, query = rest:match "^(.-)@?(/[^?]*)%?(.*)$"
+  local before, query = rest:match "^([^?]*)%?(.*)$"
+  local credentials, path = (before or ""):match "^(.*)@(/.*)$" -- a slash may stand in a password
+  path = path or before and before:match "^/.*$"
   if not path then return "names no socket, db and name" end
   self.path = decoded(path)
   for field, value in query:gmatch "([^&=]+)=([^&]*)" do
@@ -64,7 +66,7 @@ local function read_unix(self, rest)
     end
   end
   if not self.name then return "has no name of a queue" end
-  return read_credentials(self, credentials ~= "" and credentials or nil)
+  return read_credentials(self, credentials)
 end
 
 local function read_network(self, rest)
