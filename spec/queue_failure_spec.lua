@@ -216,6 +216,18 @@ describe("an entry", function()
     assert.truthy(server:cli("XRANGE", key .. "dead", "-", "+"):find("too_many_deliveries", 1, true))
   end)
 
+  it("that no enqueue has written fails alone, and ends no worker", function()
+    for _, words in ipairs { { "entry", "no JSON", "identity", "x" }, { "what", "ever" }, { "entry", "[1]" }, { "entry", '{"file":7}' } } do
+      server:cli("XADD", key .. "entries", "*", (table.unpack or unpack)(words))
+    end
+    queue:enqueue(make_files(1))
+    assert.same({ done = 1, failed = 4, unknown = 0, dead = 0, returned = 0, lost = 0 }, (work()))
+    local failures = {}
+    for record in queue:results() do failures[record.file] = record.error and record.error.code end
+    assert.equal("file_read_failed", failures["no JSON"])
+    assert.equal(0, queue:status().queued)
+  end)
+
   it("has a result also where the server's answer is none that JSON can say again", function()
     queue:enqueue(make_files(2))
     for _, more in ipairs { "1e999", ("["):rep(99) .. ("]"):rep(99) } do

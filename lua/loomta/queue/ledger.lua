@@ -126,12 +126,18 @@ local function exhausted(one)
   }
 end
 
+--- What was queued. Somebody else's entry is for a file that there is not.
+local function entry_of(text)
+  local entry = decoded(text)
+  return type(entry) == "table" and type(entry.file) == "string" and entry or { file = text }
+end
+
 local function receive(self, rows)
   for at = 3, #rows, row_width do
     local id = rows[at]
     if not self.held[id] then -- a late answer may bring what is here already
       local one = {
-        id = id, entry = json.decode(rows[at + 1]), identity = rows[at + 2], mark = decoded(rows[at + 3]),
+        id = id, entry = entry_of(rows[at + 1]), identity = rows[at + 2], mark = decoded(rows[at + 3]),
         deliveries = rows[at + 4], fault = rows[at + 5],
       }
       self.held[id] = one

@@ -101,7 +101,7 @@ local function take(entry)
   local id, fields = entry[1], entry[2]
   local deliveries = redis.call('XPENDING', entries, group, id, id, 1, consumer)[1][4]
   local mark, fault = redis.call('HGET', started, id) or '', redis.call('HGET', faults, id) or ''
-  for _, value in ipairs { id, fields[2], fields[4], mark, deliveries, fault } do taken[#taken + 1] = value end
+  for _, value in ipairs { id, fields[2], fields[4] or '', mark, deliveries, fault } do taken[#taken + 1] = value end
 end
 
 local cursor = redis.call('HGET', counters, 'cursor') or '0-0'
