@@ -506,15 +506,15 @@ describe("a server that cannot be reached", function()
     local stranger = assert(loomta.new { apiKey = "loomta_sk_wrong_for_spec", baseUrl = box.url })
     local said
     local function stop_once_told(run) if said then run:stop() end end
-    for _, worker in ipairs { nowhere, stranger } do
+    for _, one in ipairs { nowhere, stranger } do
       said = nil
       local counts, err = work {
-        client = worker, leaseMs = 300, maxDeliveries = 2, onTick = stop_once_told, onResult = function(record) said = record end,
+        client = one, leaseMs = 300, maxDeliveries = 2, onTick = stop_once_told, onResult = function(record) said = record end,
       }
-      worker:close()
+      one:close()
       assert.same({ done = 0, failed = 0, unknown = 0, dead = 0, returned = 1, lost = 0 }, counts)
-      assert.truthy(said.error.cause:find(worker == nowhere and "connect_failed" or "invalid_api_key", 1, true))
-      assert.equal(worker == stranger and "auth" or nil, err and err.kind)
+      assert.truthy(said.error.cause:find(one == nowhere and "connect_failed" or "invalid_api_key", 1, true))
+      assert.equal(one == stranger and "auth" or nil, err and err.kind)
     end
     box:fault { method = "GET", status = 429, retryAfter = "1", times = 1 }
     assert.equal(1, work({ leaseMs = 300, maxDeliveries = 2 }).done)

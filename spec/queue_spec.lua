@@ -85,6 +85,16 @@ describe("queue:enqueue", function()
     assert.same({ enqueued = 2, known = 0, failed = 1 }, counts)
     assert.same({ { folder .. "/missing.jpg", "file_read_failed" } }, seen)
   end)
+
+  it("tells of what is no path, and goes on", function()
+    local paths, seen = make_files(2), {}
+    table.insert(paths, 2, 7)
+    table.insert(paths, 3, {})
+    local counts = queue:enqueue(paths, { onError = function(_, err) seen[#seen + 1] = err.code .. ": " .. err.message end })
+    assert.same({ enqueued = 2, known = 0, failed = 2 }, counts)
+    local wrong = "invalid_option: a path must be a text, not a "
+    assert.same({ wrong .. "number", wrong .. "table" }, seen)
+  end)
 end)
 
 describe("queue:work", function()
@@ -145,7 +155,9 @@ describe("queue:work", function()
   end)
 
   it("says no to options that it cannot obey", function()
-    for name, value in pairs { journal = "x", reconcile = true, retryUnknown = true, concurrency = 0, leaseMs = 10, cow = 1, filesPerSecond = -1 } do
+    for name, value in pairs {
+      journal = "x", reconcile = true, retryUnknown = true, onRetry = print, concurrency = 0, leaseMs = 10, cow = 1, filesPerSecond = -1,
+    } do
       local counts, err = work { [name] = value }
       assert.is_nil(counts and err == nil or nil, name)
       assert.equal("invalid_option", err.code)
@@ -156,7 +168,8 @@ describe("queue:work", function()
   it("names what was given, and what would be right", function()
     local function message(value, err) return value == nil and err.message end
     for expected, got in pairs {
-      ["'leaseMs' must be a whole number of milliseconds, 300 or more, not \"60s\""] = message(work { leaseMs = "60s" }),
+      ["'leaseMs' must be a whole number of milliseconds from 300 to 2147483647, not \"60s\""] = message(work { leaseMs = "60s" }),
+      ["'filesPerSecond' must be a number from 0 to 2147483647, not -1"] = message(work { filesPerSecond = -1 }),
       ["'client' must be a client as loomta.new gives it, not a table with nothing in it"] = message(work { client = {} }),
       ["unknown option 'maxDelivery'; did you mean 'maxDeliveries'?"] = message(work { maxDelivery = 3 }),
       ["unknown option 'apiKey'"] = message(queue:enqueue({}, { apiKey = "x" })),

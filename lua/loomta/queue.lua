@@ -112,7 +112,12 @@ function Queue:enqueue(paths, given)
   for path in uploads.puller(paths) do
     local ok = true
     if path then
-      local entry, why = journal.identify(path, folder, false)
+      local entry, why
+      if type(path) == "string" then
+        entry, why = journal.identify(path, folder, false)
+      else
+        why = errors.input("invalid_option", "a path must be a text, not a " .. type(path))
+      end
       if entry then
         words[#words + 1] = journal.keyOf(entry)
         words[#words + 1] = json.encode(entry)
@@ -150,7 +155,7 @@ function Queue:work(given)
     return nil, errors.input("would_block", "in nginx there is no worker: run loomta-upload work beside it")
   end
   given = given or {}
-  for _, name in ipairs { "journal", "checksum", "reconcile", "retryUnknown", "folderId" } do
+  for _, name in ipairs { "journal", "checksum", "reconcile", "retryUnknown", "folderId", "onRetry" } do
     if given[name] ~= nil then
       return nil, errors.input("invalid_option", ("'%s' has no place here: the queue sees to that"):format(name), name)
     end
@@ -158,16 +163,16 @@ function Queue:work(given)
   local settings, opts = options.check(given, work_fields, "uploads")
   if not settings then return nil, opts end
   for name in pairs(settings) do settings[name] = given[name] end -- the run checks them itself
-  local client, ours, err = opts.client, nil, nil
+  local client, ours = opts.client, nil
   if not client then
+    local err
     ours, err = require("loomta.client").new {}
     if not ours then return nil, err end
     client = ours
   end
   self.link:limit(opts.leaseMs / 6)
-  local joined
-  joined, err = run(self, "join", {})
   local counts
+  local joined, err = run(self, "join", {})
   if joined then
     local consumer = self.link:hostName() .. "-" .. core.token()
     counts, err = work.go(client, self.link, self.keys, consumer, opts, settings)

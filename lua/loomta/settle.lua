@@ -132,8 +132,8 @@ local function ask(self)
     local given = reconcile.listing(item.given, item.folder, limit_ms > 0 and limit_ms + delay_ms or 0)
     given.onDone = function(list, err)
       self.asked = self.asked - 1
-      for _, item in ipairs(self.items) do
-        if (item.folder or false) == folder then item.unseen = err end
+      for _, other in ipairs(self.items) do
+        if (other.folder or false) == folder then other.unseen = err end
       end
       if list then match(self, list.media, folder) end
     end

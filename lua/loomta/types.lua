@@ -265,13 +265,13 @@ function types.client(value)
 end
 
 function types.lease(value)
-  if types.count(value) and value >= 300 then return value end
-  return nil, "a whole number of milliseconds, 300 or more"
+  if types.count(value) and value >= 300 and value < 2 ^ 31 then return value end
+  return nil, "a whole number of milliseconds from 300 to 2147483647"
 end
 
 function types.rate(value)
   if type(value) == "number" and value >= 0 and value < 2 ^ 31 then return value end
-  return nil, "a number, 0 or more"
+  return nil, "a number from 0 to 2147483647"
 end
 
 function types.resultId(value)
