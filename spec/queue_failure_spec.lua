@@ -549,6 +549,23 @@ describe("a worker that is set up wrongly", function()
   end)
 end)
 
+describe("a child of fork() #plain", function()
+  it("has a connection of its own to Redis", function()
+    queue:enqueue(make_files(1))
+    queue:status()
+    local process = require "spec.process"
+    local child = process.fork()
+    local who, wrong = tostring(child), 0
+    for i = 1, 300 do
+      if queue.link:call { "ECHO", who .. i } ~= who .. i then wrong = wrong + 1 end
+    end
+    if child == 0 then process.exit(wrong) end
+    assert.equal(0, process.wait(child))
+    assert.equal(0, wrong)
+    assert.equal(1, queue:status().queued)
+  end)
+end)
+
 describe("the number of a database", function()
   it("is one that Redis can have", function()
     for _, wrong in ipairs { "redis://host/99999999999999999999/q", "redis+unix:///socket?db=99999999999999999999&name=q" } do

@@ -7,6 +7,7 @@
 
 #include <curl/curl.h>
 #include <pthread.h>
+#include <unistd.h>
 
 static const char *version_of_libcurl;
 
@@ -30,6 +31,13 @@ static int libcurl_version(lua_State *L)
 static int now(lua_State *L)
 {
     lua_pushnumber(L, (lua_Number)loomta_now_us() / 1000);
+    return 1;
+}
+
+/* pid() → this process, which is another one after a fork */
+static int pid(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)getpid());
     return 1;
 }
 
@@ -75,6 +83,7 @@ int luaopen_loomta_core(lua_State *L)
         {"libcurlVersion", libcurl_version},
         {"token", token},
         {"now", now},
+        {"pid", pid},
         {NULL, NULL},
     };
 

@@ -20,6 +20,7 @@ local shortest_pause_ms, longest_pause_ms = 100, 5000
 ---@field private redis table the client library
 ---@field private sockets loomta.queue.Sockets
 ---@field private client table? while connected
+---@field private pid integer? the process that has connected: a child of it makes a connection of its own
 ---@field private shas table<string, string> of scripts that this server has
 ---@field private failures integer since it answered last
 ---@field private notBefore number when to try again, as core.now
@@ -100,7 +101,7 @@ local function connect(self)
   local socket, why, lasting = self.sockets:connect(self.timeoutS)
   local ok, err
   if socket then
-    self.client = self.redis.connect { socket = socket }
+    self.client, self.pid = self.redis.connect { socket = socket }, core.pid()
     ok, err = greet(self)
   else
     err = lasting and failed(self, "network", "has a certificate that is not trusted", why) or unreachable(self, why)
@@ -118,6 +119,7 @@ end
 ---@return any value nil is an answer, too: then there is no err
 ---@return loomta.Error? err
 function Link:call(words)
+  if self.client and self.pid ~= core.pid() then self.client = nil end -- unsaid: it is the parent's, which goes on with it
   if not self.client then
     local ok, err = connect(self)
     if not ok then return nil, err end
