@@ -112,6 +112,15 @@ describe("loomta-upload", function()
       assert.same({ error = { code = "too_large", message = "Too large." } }, cjson.decode(run.err))
     end)
 
+    it("says in a failure what its message does not: that it may have been stored, why, and what is wrong with which field", function()
+      box:fault { status = 500, message = "Oh." }
+      assert.is_true(cjson.decode(upload({ clip }).err).error.possiblyStored)
+      local unreachable = upload({ "--retries", "0", clip }, { env = { LOOMTA_API_URL = "http://127.0.0.1:1" } })
+      has(cjson.decode(unreachable.err).error.cause, "127.0.0.1 port 1")
+      local run = upload { "--folder", "00000000-0000-4000-8000-000000000000", clip }
+      assert.equal("folderId", cjson.decode(run.err).error.details[1].path[1])
+    end)
+
     it("tells more with --verbose", function()
       box:fault { status = 503, retryAfter = "0" }
       local run = upload { "--verbose", clip }

@@ -31,7 +31,8 @@ Environment:
    CI                no redrawn lines
 
 Output:
-   One file: the media object as JSON; a failure as {"error":{"code","message"}} on stderr
+   One file: the media object as JSON; a failure as {"error":{"code","message",...}} on
+   stderr
    Several: an id, a TAB and a path for each that is stored; all else goes to stderr
    --json: the "type" of a line is uploaded, skipped, failed, refused, unknown, notStarted,
    missing, error, with --dry-run wouldUpload, and at the end summary. In a "file" that is

@@ -91,9 +91,13 @@ end
 
 local function print_json(self, object) self:print(report.line(object)) end
 
---- A failure as Loomta's own tool prints it.
-local function say_error(self, code, message)
-  self.progress:note(('{"error":{"code":%s,"message":%s}}'):format(encode(code), encode(message)), true)
+--- A failure as Loomta's own tool prints it, and what its message does not say.
+local function say_error(self, err)
+  local fields = {
+    code = err.code, message = err.message, possiblyStored = err.possiblyStored or nil, cause = err.cause,
+    details = err.status and err.details, -- ours repeat the message
+  }
+  self.progress:note(encode { error = fields }, true)
 end
 
 --- Prints a line of data; whoever reads them may have gone.
@@ -137,7 +141,7 @@ function Report:add(file, media, err, info, key)
   if outcome == "refused" or outcome == "failed" and not err.retryable then self.lasting = self.lasting + 1 end
   if self.mode == "single" and err then
     self.progress:finished(key)
-    say_error(self, err.code, err.message)
+    say_error(self, err)
   else
     local said
     if outcome == "uploaded" then
@@ -183,7 +187,7 @@ function Report:absent(path, why, code)
   self.missing = self.missing + 1
   code = code or "file_read_failed"
   if self.mode == "json" then print_json(self, { type = "missing", file = path, error = { code = code, message = why } }) end
-  if self.mode == "single" then return say_error(self, code, ("%s: %s"):format(path, why)) end
+  if self.mode == "single" then return say_error(self, { code = code, message = ("%s: %s"):format(path, why) }) end
   self.progress:note(("missing   %s  %s"):format(report.plain(path), why), true)
 end
 
@@ -193,7 +197,7 @@ function Report:refuse(err)
   if self.mode == "json" then
     print_json(self, { type = "error", error = outcomes.error(err) })
   elseif self.mode == "single" then
-    return say_error(self, err.code, err.message)
+    return say_error(self, err)
   end
   self.progress:note(report.plain("loomta-upload: " .. tostring(err)), true)
 end
