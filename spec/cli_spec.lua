@@ -327,6 +327,20 @@ describe("loomta-upload", function()
       assert.equal(2, stored())
     end)
 
+    it("says why it ended early, where the disk is full once a file was uploaded", function()
+      local preload = folder .. "/disk.so"
+      files.shell(("cc -D_GNU_SOURCE -shared -fPIC -o %s spec/support/disk.c -ldl"):format(preload))
+      local env = { LD_PRELOAD = preload, DISK_FILE = ".journal", DISK_ROOM = "600" } -- for that it was started, not for its end
+      for place, more in ipairs { {}, { "--json" }, { picture } } do
+        local words = with({ "--journal", ("%s/%d.journal"):format(folder, place), "--concurrency", "1", clip }, more)
+        local run = upload(words, { env = env })
+        assert.equal(7, run.status)
+        assert.truthy(#run.out > 0)
+        local said = more[1] == "--json" and cli.objects(run.out).error[1].error.cause or run.err
+        has(said, "No space left on device")
+      end
+    end)
+
     it("says so when it cannot be used", function()
       local run = upload { "--journal", folder .. "/none/journal", clip, picture }
       assert.equal(1, run.status)

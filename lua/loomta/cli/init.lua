@@ -140,6 +140,7 @@ local function upload(given, client, out, view, folder_id)
   local stopping = stop.watch()
   local count_more = counter(given, view)
   local run = client:uploads(request_source(given, view, out, watcher, seen), options_of(given, folder_id))
+  local told = false -- a file's end told what ended the run
   repeat
     run:wait(tick_ms)
     for media, err, request, info in run:ready() do
@@ -147,6 +148,7 @@ local function upload(given, client, out, view, folder_id)
         out:refuse(err)
       else
         local outcome = out:add(request.file, media, err, info, request)
+        told = told or err and run.fatal and err.code == run.fatal.code
         local stored = outcome == "uploaded" or outcome == "skipped"
         if watcher and stored then settle_source(given, request.file, seen[request], view) end
         seen[request] = nil
@@ -159,6 +161,7 @@ local function upload(given, client, out, view, folder_id)
   until run:done()
   stopping:restore()
   if watcher then watcher:close() end
+  if run.fatal and not told then out:trouble(run.fatal) end
   -- That watching ends by a signal is how it ends.
   local signal = stopping.signal
   if given.watch and stopping.obeyed == 1 and signal then signal = nil end

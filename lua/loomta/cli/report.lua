@@ -194,6 +194,11 @@ end
 --- Something kept the run from beginning.
 function Report:refuse(err)
   self.refusal = err
+  self:trouble(err)
+end
+
+--- Something went wrong that is about no file.
+function Report:trouble(err)
   if self.mode == "json" then
     print_json(self, { type = "error", error = outcomes.error(err) })
   elseif self.mode == "single" then
