@@ -93,12 +93,14 @@ describe("loomta-upload", function()
     assert.equal(4, run("enqueue", folder .. "/missing.jpg").status)
   end)
 
-  it("says by its exit status that nobody could read it, and removes nothing then", function()
+  it("says, and by its exit status, that nobody could read it, and removes nothing then", function()
     run("enqueue", "--include", "*.jpg", folder)
     local worker = cli.run({ "work" }, { env = env, closedStdout = true })
     assert.equal(1, worker.status, worker.err)
     assert.truthy(worker.err:find("5 done, 0 failed", 1, true), worker.err)
-    assert.equal(1, cli.run({ "results", "--remove" }, { env = env, closedStdout = true }).status)
+    local results = cli.run({ "results", "--remove" }, { env = env, closedStdout = true })
+    assert.equal(1, results.status)
+    for _, said in ipairs { worker.err, results.err } do assert.truthy(said:find("standard output cannot be written: ", 1, true), said) end
     assert.equal(5, #cli.lines(run("results").out))
   end)
 

@@ -428,8 +428,12 @@ describe("loomta-upload", function()
       end
     end)
 
-    it("is 1 when nobody reads what is printed any more", function()
-      assert.equal(1, upload({ clip, picture }, { closedStdout = true }).status)
+    it("is 1 when nobody reads what is printed any more, and that is said", function()
+      for _, words in ipairs { { clip, picture }, { clip }, { "--json", clip }, { "--quiet", clip } } do
+        local run = upload(words, { closedStdout = true })
+        assert.equal(1, run.status)
+        has(run.err, "standard output cannot be written: Bad file descriptor")
+      end
     end)
   end)
 

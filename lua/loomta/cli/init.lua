@@ -217,7 +217,7 @@ function cli.main(words)
     return 2
   end
   local view = make_progress(given, mode)
-  local out = report.new { mode = mode, quiet = given.quiet, verbose = given.verbose, out = io.stdout, progress = view,
+  local out = report.new { mode = mode, quiet = given.quiet, verbose = given.verbose, progress = view,
     shared = view.mode == "terminal" and core.terminal(1) ~= nil }
   if given.verbose then view:note(("%s, libcurl %s, %s"):format(args.version, core.libcurlVersion(), _VERSION)) end
 
@@ -245,6 +245,7 @@ function cli.main(words)
   view:close()
   local status = out:status(fatal, signal)
   out:summarize(status, core.now() - began)
+  if out.gone then report.lost(out.gone) end
   if client then client:close() end
   return status
 end

@@ -24,7 +24,7 @@ local function fail(err)
   return (err.retryable or err.kind == "network") and 5 or 1
 end
 
-local function print_record(record) return io.stdout:write(report.line(record), "\n") and io.stdout:flush() end
+local function print_record(record) return report.data(report.line(record)) end
 
 local function enqueue_options(parser)
   args.sources(parser)
@@ -125,11 +125,14 @@ local function work(given, opened)
   if client then err = require("loomta.cli.account").keyProblem() end
   if err then return fail(err) end
   local stopping = stop.watch()
-  local gone, counts = false
+  local gone, counts
   counts, err = opened:work {
     client = client, concurrency = given.concurrency, leaseMs = given.lease, maxDeliveries = given.deliveries,
     filesPerSecond = given.rate, maxRetries = given.retries, wait = given.wait,
-    onResult = not given.quiet and function(record) gone = not print_record(record) or gone end or nil,
+    onResult = not given.quiet and function(record)
+      local ok, why = print_record(record)
+      if not ok then gone = why end
+    end or nil,
     onOutage = function(why) say(why and "waiting: " .. tostring(why) or "the queue answers again") end,
     onTick = function(run) stopping:obey(run, say) end,
   }
@@ -141,6 +144,7 @@ local function work(given, opened)
     words[#words + 1] = ("%d %s"):format(counts[name], name)
   end
   say(table.concat(words, ", "))
+  if gone then report.lost(gone) end
   if err then
     fail(err)
     return err.kind == "auth" and counts.done == 0 and 3 or 7
@@ -197,7 +201,9 @@ local function results(given, opened)
   for record, id in opened:results { since = given.since, follow = given.follow, remove = given.remove } do
     if record then
       record.id = id
-      if not print_record(record) then
+      local ok, why = print_record(record)
+      if not ok then
+        report.lost(why)
         code = 1
         break
       end

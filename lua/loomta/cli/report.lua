@@ -10,7 +10,7 @@ local report = {}
 
 ---@class loomta.cli.Report
 ---@field counts table<string, integer> of outcomes
----@field private out file* stdout
+---@field gone string? why stdout takes no more
 ---@field private progress table
 ---@field private mode "json"|"single"|"list"
 ---@field private quiet boolean?
@@ -22,7 +22,7 @@ local report = {}
 local Report = {}
 Report.__index = Report
 
----@param given table mode, quiet, verbose, out, progress
+---@param given table mode, quiet, verbose, progress
 ---@return loomta.cli.Report
 function report.new(given)
   local self = setmetatable(given, Report)
@@ -100,13 +100,24 @@ local function say_error(self, err)
   self.progress:note(encode { error = fields }, true)
 end
 
+--- Prints a line of data on stdout.
+---@return boolean
+---@return string? why it cannot be
+function report.data(line)
+  local ok, why = io.stdout:write(line, "\n")
+  if ok then ok, why = io.stdout:flush() end
+  return ok and true or false, why
+end
+
+--- Says that not all data was printed.
+---@param why string
+function report.lost(why) report.say("standard output cannot be written: " .. why) end
+
 --- Prints a line of data; whoever reads them may have gone.
 function Report:print(line)
-  if self.shared then
-    self.progress:note(line)
-  elseif not (self.out:write(line, "\n") and self.out:flush()) then
-    self.gone = true
-  end
+  if self.shared then return self.progress:note(line) end
+  local ok, why = report.data(line)
+  if not ok then self.gone = why end
 end
 
 local words = {
