@@ -359,6 +359,17 @@ describe("loomta-upload", function()
       assert.equal("missing_api_key", cjson.decode(upload({ clip }, { env = { LOOMTA_API_KEY = false } }).err).error.code)
     end)
 
+    it("is 2 where the key would go unencrypted, which is said once, and of no option of the library", function()
+      for _, words in ipairs { { clip, picture }, { clip }, { "status" }, { "work", "--queue", "redis://127.0.0.1:1/0/none" } } do
+        local run = upload(words, { env = { LOOMTA_API_URL = "http://upload.invalid" } })
+        assert.equal(2, run.status)
+        assert.equal("", run.out)
+        assert.equal(1, #cli.lines(run.err))
+        has(run.err, "the key would go unencrypted to http://upload.invalid; use https://")
+        hasnt(run.err, "allowHttp")
+      end
+    end)
+
     it("is 0 with the key in its file", function()
       files.shell(("mkdir -m 700 %s/.loomta"):format(home))
       local path = files.write(home .. "/.loomta/credentials.json", cjson.encode { apiKey = key, apiUrl = box.url })

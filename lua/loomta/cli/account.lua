@@ -16,17 +16,18 @@ local function environment_has_key() return (os.getenv "LOOMTA_API_KEY" or "") ~
 local function fail(err)
   say(tostring(err))
   if err.kind == "auth" then return 3 end
+  if err.code == "invalid_option" then return 2 end
   return (err.retryable or err.kind == "network") and 5 or 1
 end
 
---- What is wrong with the key or the server's address, before anything else is done.
+--- What is wrong with the key or the server's address, before anything else is done; it speaks of no option of the library.
+---@param client loomta.Client
 ---@return loomta.Error? err
-function account.keyProblem()
-  local found, err = config.find(false)
-  if found then
-    found.apiKey:close()
-  elseif err.code == "missing_api_key" then
-    err.message = err.message:gsub("give apiKey, .*", "set LOOMTA_API_KEY, or run loomta-upload login")
+function account.keyProblem(client)
+  local _, err = client:locate {}
+  if err then
+    local message = err.message:gsub("give apiKey, .*", "set LOOMTA_API_KEY, or run loomta-upload login")
+    err.message = message:gsub(", or allowHttp.*", "")
   end
   return err
 end
@@ -53,13 +54,15 @@ local function logout()
 end
 
 local function status()
-  local err = account.keyProblem()
+  local client = loomta.check(loomta.new {})
+  local err = account.keyProblem(client)
   if err then return fail(err) end
   local list
-  list, err = loomta.listPlatforms() -- the least that needs a key
+  list, err = client:listPlatforms() -- the least that needs a key
   if not list then return fail(err) end
-  print("server     " .. config.find(false).baseUrl.url)
+  print("server     " .. client:locate {})
   print("key        " .. (environment_has_key() and "LOOMTA_API_KEY" or config.credentialsPath()) .. ", accepted")
+  client:close()
   for _, platform in ipairs(list.platforms) do
     if type(platform) == "table" then
       local state = platform.disabled and ", disabled" or platform.refreshNeeded and ", to be connected anew" or ""

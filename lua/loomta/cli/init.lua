@@ -223,7 +223,7 @@ function cli.main(words)
 
   local began = core.now()
   local client, err = loomta.new {}
-  if client and not given.dry_run then err = account.keyProblem() end
+  if client and not given.dry_run then err = account.keyProblem(client) end
   local fatal, signal, folder_id
   if err then
     out:refuse(err)

@@ -64,7 +64,7 @@ end
 local function find_folder(given)
   if not given.folder or types.folderId(given.folder) then return given.folder end
   local client, err = loomta.new {}
-  if client then err = require("loomta.cli.account").keyProblem() end
+  if client then err = require("loomta.cli.account").keyProblem(client) end
   if err then return nil, err end
   local id
   id, err = folders.find(client, given.folder, given.create_folder)
@@ -122,7 +122,7 @@ end
 
 local function work(given, opened)
   local client, err = loomta.new {}
-  if client then err = require("loomta.cli.account").keyProblem() end
+  if client then err = require("loomta.cli.account").keyProblem(client) end
   if err then return fail(err) end
   local stopping = stop.watch()
   local gone, counts
