@@ -92,7 +92,7 @@ describe("loomta-upload", function()
 
     for what, case in pairs {
       ["is refused"] = { gif, "unsupported_media_type", 1 },
-      ["is not there"] = { "/nowhere.mp4", "file_read_failed", 4 },
+      ["is not there"] = { "/nowhere.mp4", "file_read_failed", 4, "cannot upload '/nowhere.mp4': No such file or directory" },
     } do
       it("prints a failure as JSON on stderr when it " .. what, function()
         local run = upload { case[1] }
@@ -100,7 +100,7 @@ describe("loomta-upload", function()
         assert.equal("", run.out)
         local failure = cjson.decode(run.err)
         assert.equal(case[2], failure.error.code)
-        assert.equal("string", type(failure.error.message))
+        has(failure.error.message, case[4] or "is a GIF image")
         assert.equal(0, #box:requests())
       end)
     end
@@ -297,6 +297,8 @@ describe("loomta-upload", function()
       local run = upload { "--folder", "Takes", clip, picture }
       assert.equal(4, run.status)
       has(run.err, "no folder is called 'Takes'; --create-folder makes it")
+      run = upload { "--folder", "Takes", clip }
+      assert.equal("no folder is called 'Takes'; --create-folder makes it", cjson.decode(run.err).error.message)
       assert.equal(0, stored())
     end)
 
@@ -495,7 +497,8 @@ describe("loomta-upload", function()
   describe("usage", function()
     for line, message in pairs {
       [""] = "nothing to upload",
-      ["--jsn x"] = "Did you mean '--json'?",
+      ["--jsn x"] = "unknown option '--jsn'; did you mean '--json'? Try loomta-upload --help",
+      ["--reconcile=surely x"] = "option '--reconcile' takes nothing but =exact, not '=surely'",
       ["--concurrency 0 x"] = "option '--concurrency' must be a number, 1 or more, not '0'",
       ["--bwlimit fast x"] = "such as 500K, 2.5M or 10Mi, not 'fast'",
       ["--timeout 10x x"] = "must be a time such as 30s, 10m or 2h, not '10x'",
@@ -556,6 +559,7 @@ describe("loomta-upload", function()
       for _, word in ipairs { "Examples:", "Environment:", "Exit status", "LOOMTA_API_KEY", "--reconcile=exact" } do has(help.out, word) end
       hasnt(help.out, "--api-key")
       for _, line in ipairs(cli.lines(help.out)) do assert.is_true(#line <= 95, line) end
+      has(help.out, require("loomta.cli.args").epilog) -- as it is written: no line of it was too long and broken
       for _, shell in ipairs { "bash", "zsh", "fish" } do
         local run = upload { "--completions", shell }
         assert.equal(0, run.status)

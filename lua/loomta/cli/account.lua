@@ -1,6 +1,7 @@
 --- loomta-upload's commands about the key: login, logout and status.
 -- SPDX-License-Identifier: MIT
 local argparse = require "argparse"
+local args = require "loomta.cli.args"
 local config = require "loomta.config"
 local loomta = require "loomta"
 local report = require "loomta.cli.report"
@@ -91,7 +92,7 @@ function account.run(words)
   for place = 2, #words do rest[#rest + 1] = words[place] end
   local ok, problem = parser:pparse(rest)
   if not ok then
-    say(problem:gsub("%s*\n", "; ") .. ("; try loomta-upload %s --help"):format(words[1]))
+    say(args.complaint(problem, "loomta-upload " .. words[1]))
     return 2
   end
   return command.run()

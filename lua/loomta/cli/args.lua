@@ -6,7 +6,7 @@ local version = require "loomta.version"
 
 local args = {}
 
-local epilog = [[
+args.epilog = [[
 Commands:
    loomta-upload login     get a key: confirm a code in a browser
    loomta-upload status    say whether there is a key, and whether the server takes it
@@ -34,9 +34,10 @@ Output:
    One file: the media object as JSON; a failure as {"error":{"code","message",...}} on
    stderr
    Several: an id, a TAB and a path for each that is stored; all else goes to stderr
-   --json: the "type" of a line is uploaded, skipped, failed, refused, unknown, notStarted,
-   missing, error, with --dry-run wouldUpload, and at the end summary. In a "file" that is
-   not UTF-8 each wrong byte is U+FFFD, and "fileBytes" has the whole name in hexadecimal.
+   --json: the "type" of a line is uploaded, skipped, failed, refused, unknown,
+   notStarted, missing, error, with --dry-run wouldUpload, and at the end summary. In a
+   "file" that is not UTF-8 each wrong byte is U+FFFD, and "fileBytes" has the whole name
+   in hexadecimal.
 
 Exit status, the first that applies:
    130, 143  ended by Ctrl-C or SIGTERM (--watch: only when pressed twice)
@@ -111,7 +112,7 @@ end
 ---@param public boolean? without what is only there to be refused or rewritten
 ---@return table
 function args.parser(public)
-  local parser = argparse("loomta-upload", "Uploads images and videos to Loomta.", epilog)
+  local parser = argparse("loomta-upload", "Uploads images and videos to Loomta.", args.epilog)
     :usage "Usage: loomta-upload [OPTION]... PATH..."
     :usage_max_width(90):help_max_width(90):help_vertical_space(0)
 
@@ -190,6 +191,15 @@ local function conflict(given)
   if not (list or given.watch or given.completions or given.version) then return "nothing to upload: name a file or a folder" end
 end
 
+--- What is wrong with a command line, in one line.
+---@param problem string what the parser says, or we
+---@param name string of the program or command
+---@return string
+function args.complaint(problem, name)
+  local text, suggested = problem:gsub("%s*\nDid you", "; did you")
+  return ("%s%s %s --help"):format(text:gsub("%s*\n", "; "), suggested > 0 and " Try" or "; try", name)
+end
+
 --- Reads a command line.
 ---@param words string[]
 ---@return table? given
@@ -199,7 +209,9 @@ function args.parse(words)
   local is_option = true
   for at, word in ipairs(words) do
     is_option = is_option and word ~= "--"
-    rewritten[at] = is_option and word == "--reconcile=exact" and "--reconcile-exact" or word
+    local how = is_option and word:match "^%-%-reconcile=(.*)$"
+    if how and how ~= "exact" then return nil, ("option '--reconcile' takes nothing but =exact, not '=%s'"):format(how) end
+    rewritten[at] = how and "--reconcile-exact" or word
   end
   local ok, given = args.parser():pparse(rewritten)
   if not ok then return nil, given end

@@ -201,7 +201,7 @@ function cli.main(words)
   if account.commands[words[1]] then return account.run(words) end
   local given, problem = args.parse(words)
   if not given then
-    report.say(problem:gsub("%s*\n", "; ") .. "; try loomta-upload --help")
+    report.say(args.complaint(problem, "loomta-upload"))
     return 2
   elseif given.version then
     print(args.version)
@@ -213,7 +213,7 @@ function cli.main(words)
   local mode = given.json and "json" or is_single(given) and "single" or "list"
   problem = unfit(given)
   if problem then
-    report.say(problem .. "; try loomta-upload --help")
+    report.say(args.complaint(problem, "loomta-upload"))
     return 2
   end
   local view = make_progress(given, mode)

@@ -254,7 +254,7 @@ function queue.run(words)
   local ok, given = parser:pparse({ (table.unpack or unpack)(words, 2) })
   local problem = not ok and given or command.problem and command.problem(given)
   if problem then
-    say(problem:gsub("%s*\n", "; ") .. ("; try %s --help"):format(name))
+    say(args.complaint(problem, name))
     return 2
   end
   if command.needless and given[command.needless] then return command.run(given) end

@@ -193,12 +193,13 @@ end
 --- A named file or folder cannot be had.
 ---@param path string
 ---@param why string
----@param code string?
+---@param code string? none: it cannot be read
 function Report:absent(path, why, code)
   self.missing = self.missing + 1
+  if self.mode == "single" and not code then why = ("cannot upload '%s': %s"):format(path, why) end
   code = code or "file_read_failed"
   if self.mode == "json" then print_json(self, { type = "missing", file = path, error = { code = code, message = why } }) end
-  if self.mode == "single" then return say_error(self, { code = code, message = ("%s: %s"):format(path, why) }) end
+  if self.mode == "single" then return say_error(self, { code = code, message = why }) end
   self.progress:note(("missing   %s  %s"):format(report.plain(path), why), true)
 end
 
