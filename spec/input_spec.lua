@@ -719,7 +719,7 @@ describe("bad input:", function()
 
     it("is none that is known", function()
       for _, bytes in ipairs { "hello, world\n", ("\0"):rep(5000), '{"json": true}' } do
-        assert_refused({ data = bytes }, "unsupported_media_type", "the data", "no known type", "'mimeType'")
+        assert_refused({ data = bytes }, "unsupported_media_type", "the data", "no known type", "extension or by 'mimeType'")
         assert_refused({ data = bytes, fileName = "notes.txt" }, "unsupported_media_type", "the data", "no known type")
         local path = write_file("unknown.txt", bytes)
         assert_refused({ file = path }, "unsupported_media_type", path, "no known type")

@@ -1,5 +1,6 @@
 -- Recognition by content, on files that real encoders made (spec/fixtures/make.sh).
 local core = require "loomta.core"
+local loomta = require "loomta"
 
 local fixtures = "spec/fixtures/"
 
@@ -72,6 +73,19 @@ describe("recognition", function()
       if name ~= "make.sh" then assert.is_string(expected[name], name .. " is not in the table") end
     end
     listing:close()
+  end)
+
+  it("is told in good English", function()
+    for name, said in pairs {
+      ["picture.png"] = "a PNG image", ["clip.avi"] = "an AVI video", ["picture.avif"] = "an AVIF image", ["clip.mpg"] = "an MPEG program stream",
+      ["sound.ogg"] = "an Ogg file", ["sound.mp3"] = "MP3 audio", ["sound.aac"] = "AAC audio", ["clip.mkv"] = "a Matroska video",
+    } do
+      local _, err = loomta.preflight { file = fixtures .. name }
+      local _, contradicted = loomta.preflight { file = fixtures .. name, mimeType = "video/mp4" }
+      for _, failure in ipairs { err, contradicted } do
+        assert.truthy(failure.message:find((" is %s (%s)"):format(said, expected[name]), 1, true), failure.message)
+      end
+    end
   end)
 
   -- The interesting bytes come first: a file cut anywhere must be known for what it is, or be unknown, never another type.

@@ -17,6 +17,17 @@ local accepted_list = "Loomta takes JPEG, WebP, MP4, WebM and QuickTime"
 
 local preflight = {}
 
+local spoken_with_vowel = { "^[AEO]", "^MP", "^HTML", "^SVG", "^XML" }
+
+--- A type as people say it: "a PNG image (image/png)", "an AVI video …", "MP3 audio …".
+local function described(media)
+  local article = media.name:find " audio$" and "" or "a "
+  for _, pattern in ipairs(spoken_with_vowel) do
+    if article ~= "" and media.name:find(pattern) then article = "an " end
+  end
+  return ("%s%s (%s)"):format(article, media.name, media.mimeType)
+end
+
 --- The type that a file name promises; nil when it is not an accepted one.
 ---@param name string?
 ---@return string?
@@ -56,18 +67,18 @@ function preflight.check(source, fields)
   local media, code, why = recognise(source)
   if code then return nil, errors.input(code, ("cannot read %s: %s"):format(name_of(source), why)) end
   if media and not media.accepted then
-    local message = ("%s is a %s (%s); %s"):format(name_of(source), media.name, media.mimeType, accepted_list)
+    local message = ("%s is %s; %s"):format(name_of(source), described(media), accepted_list)
     return nil, errors.input("unsupported_media_type", message, source.field)
   end
   if media and fields.mimeType and fields.mimeType ~= media.mimeType then
-    local message = "'mimeType' says %s, but %s is a %s (%s)"
-    message = message:format(fields.mimeType, name_of(source), media.name, media.mimeType)
+    local message = ("'mimeType' says %s, but %s is %s"):format(fields.mimeType, name_of(source), described(media))
     return nil, errors.input("invalid_request", message, "mimeType")
   end
 
   local mime_type = fields.mimeType or (media and media.mimeType) or preflight.typeOfName(fields.fileName or source.path)
   if not mime_type then
-    local message = ("%s is of no known type; %s (give 'mimeType' if it is one of them)"):format(name_of(source), accepted_list)
+    local message = "%s is of no known type; %s (if it is one of them, say so by its name's extension or by 'mimeType')"
+    message = message:format(name_of(source), accepted_list)
     return nil, errors.input("unsupported_media_type", message, source.field)
   end
   if fields.mediaType and fields.mediaType ~= types.acceptedTypes[mime_type] then
