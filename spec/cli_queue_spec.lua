@@ -161,8 +161,19 @@ describe("loomta-upload", function()
       assert.truthy(refused.err:find("loomta-upload: ", 1, true))
       assert.is_nil(refused.err:find(password, 1, true), refused.err)
     end
-    env.LOOMTA_QUEUE_URL = false
-    assert.equal(2, run("work").status)
+    local missing = "no queue: give --queue, or set LOOMTA_QUEUE_URL; it must be redis://"
+    for url, said in pairs { [""] = missing, [password] = "LOOMTA_QUEUE_URL does not begin with" } do
+      env.LOOMTA_QUEUE_URL = url
+      local refused = run "work"
+      assert.equal(2, refused.status)
+      assert.truthy(refused.err:find(said, 1, true), refused.err)
+      assert.is_nil(refused.err:find(password, 1, true), refused.err)
+    end
+    for url, said in pairs { ["redis://host"] = "--queue has no db", [""] = "--queue must be a line of text without control characters, not an empty string" } do
+      local refused = run("work", "--queue", url)
+      assert.equal(2, refused.status)
+      assert.truthy(refused.err:find(said, 1, true), refused.err)
+    end
     env.LOOMTA_QUEUE_URL = ("redis://:wrong%s@127.0.0.1:%d/0/q"):format(password, server.port)
     local refused = run("status", "--queue", "env")
     assert.equal(3, refused.status)

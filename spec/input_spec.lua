@@ -496,7 +496,7 @@ describe("bad input:", function()
         for _, wrong in ipairs(wrong_values[rule.type]) do
           local shown = "not "
           if name == "apiKey" then
-            shown = type(wrong) == "string" and "not the one that was given" or "not a " .. type(wrong)
+            shown = wrong == "" and "not an empty string" or type(wrong) == "string" and "not the one that was given" or "not a " .. type(wrong)
           elseif type(wrong) == "number" or type(wrong) == "boolean" then
             shown = "not " .. tostring(wrong)
           elseif wrong == "" then

@@ -74,9 +74,9 @@ end
 --- What was given, for a message: strings shortened, and never a secret.
 local function shown(name, value)
   if value == json.null then return "loomta.null" end
+  if value == "" then return "an empty string" end
   if secret[name] then return type(value) == "string" and "the one that was given" or "a " .. type(value) end
   if type(value) == "string" then
-    if value == "" then return "an empty string" end
     value = value:gsub("//[^/]*@", "//********@") -- a URL's password
     return ("%q"):format(#value > 60 and value:sub(1, 60) .. "…" or value):gsub("\\\n", "\\n")
   end

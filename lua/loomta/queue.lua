@@ -53,7 +53,7 @@ function queue.open(given)
   if nginx.phase() then err = nginx.refusal() or err end
   if err then return nil, err end
   local place
-  place, err = address.parse(opts.url or os.getenv "LOOMTA_QUEUE_URL")
+  place, err = address.parse(opts.url or os.getenv "LOOMTA_QUEUE_URL", not opts.url and "LOOMTA_QUEUE_URL" or nil)
   if not place then return nil, err end
   local connection
   connection, err = link.new(place, opts)

@@ -259,7 +259,10 @@ function queue.run(words)
   end
   if command.needless and given[command.needless] then return command.run(given) end
   local opened, err = loomta.queue { url = given.queue ~= "env" and given.queue or nil, caFile = given.ca_file }
-  if not opened then return fail(err) end
+  if not opened then
+    err.message = err.message:gsub("^'url'", "--queue"):gsub("give url,", "give --queue,")
+    return fail(err)
+  end
   local code = command.run(given, opened)
   opened:close()
   return code

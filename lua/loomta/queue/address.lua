@@ -33,9 +33,7 @@ local function decoded(text)
   return (text:gsub("%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end))
 end
 
-local function refusal(what)
-  return nil, errors.input("invalid_option", ("'url' %s; it must be %s"):format(what, form), "url")
-end
+local function refusal(what) return nil, errors.input("invalid_option", ("%s; it must be %s"):format(what, form), "url") end
 
 --- A name that may stand in keys, in a URL and on a terminal.
 local function is_name(name) return name ~= nil and #name <= 100 and name:find "^[%w._-]+$" ~= nil end
@@ -86,12 +84,12 @@ local function read_network(self, rest)
 end
 
 --- Reads a URL. Errors do not repeat it: there may be a password in it.
----@param url any
+---@param url string?
+---@param origin string? what the URL comes from, where that was not an option
 ---@return loomta.queue.Address?
 ---@return loomta.Error? err
-function address.parse(url)
-  if url == nil or url == "" then return refusal "is missing" end
-  if type(url) ~= "string" then return refusal("is a " .. type(url)) end
+function address.parse(url, origin)
+  if url == nil or url == "" then return refusal "no queue: give url, or set LOOMTA_QUEUE_URL" end
   local scheme, rest = url:match "^([%a+]+)://(.*)$"
   local self = setmetatable({ scheme = scheme, db = 0 }, Address)
   local problem
@@ -102,7 +100,7 @@ function address.parse(url)
   else
     problem = "does not begin with redis://, rediss:// or redis+unix://"
   end
-  if problem then return refusal(problem) end
+  if problem then return refusal((origin or "'url'") .. " " .. problem) end
   return self
 end
 
