@@ -343,6 +343,17 @@ describe("loomta-upload", function()
       end
     end)
 
+    it("tells the size of what an earlier run has sent and this one has found", function()
+      local journal = folder .. "/journal"
+      box:fault { disconnect = "reset", at = "response" }
+      assert.equal(6, upload({ "--journal", journal, clip, picture }).status)
+      local run = upload { "--journal", journal, "--reconcile", clip, picture }
+      assert.equal(0, run.status)
+      local file, size = run.err:match "uploaded  (%S+)  ([%d.]+ k?B), found in the list\n"
+      assert.equal(file == clip and "3.8 kB" or "380 B", size, run.err)
+      has(run.err, "1 uploaded, 1 there already; " .. size)
+    end)
+
     it("says so when it cannot be used", function()
       local run = upload { "--journal", folder .. "/none/journal", clip, picture }
       assert.equal(1, run.status)

@@ -176,8 +176,13 @@ describe("a frame", function()
   end)
 
   it("does not count on what will not be sent", function()
-    local all = progress.frame(state { unsent = 10, spared = 1e6 }, 80, 24, 0)
+    local all = progress.frame(state { spared = 6e6 }, 80, 24, 0)
     assert.equal("3/20 files  2.5 MB/4.0 MB  500.0 kB/s  0:03 left", all[1])
+  end)
+
+  it("speaks of one file and of several", function()
+    assert.equal("1 file  2.5 MB/10.0 MB  500.0 kB/s  0:15 left", progress.frame(state { files = 1, knownFiles = false }, 80, 24, 0)[1])
+    assert.equal("0/1 file  2.5 MB/10.0 MB  500.0 kB/s  0:15 left", progress.frame(state { files = 0, knownFiles = 1 }, 80, 24, 0)[1])
   end)
 
   it("fits any window", function()
@@ -231,6 +236,17 @@ clips/b.mp4         [                    ]   0%               0 B/1.0 MB  0 B/s
     view:tick()
     view:close()
     assert.equal("$ loomta-upload clips\nuploaded  clips/a.mp4\nwatching\n1 uploaded\n", screen:text())
+  end)
+
+  it("leaves out what was refused by its size, however large the others are", function()
+    local view, screen = stage(80, 24)
+    view:total(3, 2000100)
+    view:expect("small", 100)
+    view:expect("large", 2000000)
+    view:finished("small", "refused  small.png", true)
+    view:sent("large", "large.mp4", 0, 2000000)
+    view:tick()
+    assert.truthy(screen:text():find("1/3 files  0 B/2.0 MB", 1, true), screen:text())
   end)
 
   it("draws one write at a time, at most every 100 ms, at once in a new window", function()

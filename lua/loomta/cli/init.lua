@@ -106,9 +106,10 @@ local function request_source(given, view, out, watcher, seen)
   local each = watcher and function() return watcher:next() or false end
     or files.each(given, function(path, why) out:absent(path, why) end)
   return function()
-    local path = each()
+    local path, size = each()
     if not path then return path end
     local request = { file = path, fileName = given.name }
+    view:expect(request, size)
     if given.after then seen[request] = identity(path) end
     request.onProgress = function(sent, total) view:sent(request, path, sent, total) end
     if given.verbose then

@@ -18,8 +18,8 @@ local progress = {}
 ---@field private now fun(): number
 ---@field private active table[] { key, name, sent, total, began }, in the order of their start
 ---@field private moved number the bytes that went out, what was sent again included
----@field private spared number the bytes of failed files that will not go out
----@field private unsent integer files that ended without a byte sent: their sizes are not known here
+---@field private spared number the bytes of files that have ended and did not go out
+---@field private sizes table<any, number> by key, of files that have not ended
 ---@field private block string? the lines that stand there now
 ---@field private drawn integer[] the columns of each line that stands there now
 local Progress = {}
@@ -32,7 +32,7 @@ function progress.new(given)
   self.active, self.byKey, self.drawn = {}, {}, {}
   self.files, self.sentDone, self.began = 0, 0, self.now()
   self.rate, self.ratedAt, self.ratedMoved = 0, self.began, 0
-  self.moved, self.spared, self.unsent = 0, 0, 0
+  self.moved, self.spared, self.sizes = 0, 0, {}
   return self
 end
 
@@ -40,6 +40,13 @@ end
 ---@param files integer
 ---@param bytes number?
 function Progress:total(files, bytes) self.knownFiles, self.knownBytes = files, bytes end
+
+--- A file's turn comes.
+---@param key any
+---@param size number?
+function Progress:expect(key, size)
+  if self.mode == "terminal" then self.sizes[key] = size end
+end
 
 local function clean(text) return report.plain((unicode.clean(text))) end
 
@@ -88,18 +95,17 @@ local function line_of(item, columns, now)
   return width.pad(width.tail(item.name, room), room) .. bar .. figures
 end
 
---- The bytes that go out in all, by what is known; nil: nothing is. Files of which nothing was sent count as average ones.
+--- The bytes that go out in all, by what is known; nil: nothing is.
 local function due_bytes(state)
-  if not state.knownBytes then return nil end
-  local average = state.knownBytes / math.max(state.knownFiles or 1, 1)
-  return math.max(state.knownBytes - (state.spared or 0) - (state.unsent or 0) * average, state.bytes)
+  return state.knownBytes and math.max(state.knownBytes - (state.spared or 0), state.bytes) or nil
 end
 
 --- The line about all of them.
 local function total_line(state, columns, now)
   local text = ("%d"):format(state.files)
   if state.knownFiles then text = ("%d/%d"):format(state.files, math.max(state.knownFiles, state.files)) end
-  text = ("%s files  %s"):format(text, report.size(state.bytes))
+  local noun = math.max(state.knownFiles or 0, state.files) == 1 and "file" or "files"
+  text = ("%s %s  %s"):format(text, noun, report.size(state.bytes))
   local due = due_bytes(state)
   if due then text = ("%s/%s"):format(text, report.size(due)) end
   text = ("%s  %s/s"):format(text, report.size(state.rate))
@@ -112,8 +118,8 @@ local function total_line(state, columns, now)
 end
 
 --- The lines of the block. Pure.
----@param state table files, knownFiles, bytes, knownBytes, spared, unsent, rate, began; active: list of { name, sent,
----total, began }
+---@param state table files, knownFiles, bytes, knownBytes, spared, rate, began; active: list of { name, sent, total,
+---began }
 ---@param columns integer
 ---@param rows integer
 ---@param now number
@@ -201,9 +207,11 @@ end
 function Progress:finished(key, text, problem)
   self.files = self.files + 1
   local item = self.byKey[key]
+  local size, sent = self.sizes[key] or item and item.total or 0, item and item.sent or 0
+  self.spared = self.spared + math.max(0, size - sent)
+  self.sizes[key] = nil
   if item then
-    self.sentDone = self.sentDone + item.sent
-    if item.total then self.spared = self.spared + math.max(0, item.total - item.sent) end
+    self.sentDone = self.sentDone + sent
     self.byKey[key] = nil
     for at, other in ipairs(self.active) do
       if other == item then
@@ -211,8 +219,6 @@ function Progress:finished(key, text, problem)
         break
       end
     end
-  else
-    self.unsent = self.unsent + 1
   end
   if text then keep(self, text, problem) end
 end

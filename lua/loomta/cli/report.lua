@@ -125,10 +125,13 @@ local words = {
   notStarted = "not started",
 }
 
+--- How large what was uploaded is; the server says it of what an earlier run has sent.
+local function size_of(media, info) return info.totalBytes or tonumber(media.size) or info.bytesSent end
+
 local function line_of(self, outcome, file, media, err, info)
   local text = ("%-8s  %s"):format(words[outcome], report.plain(file))
   if outcome == "uploaded" then
-    text = ("%s  %s"):format(text, report.size(info.totalBytes or info.bytesSent))
+    text = ("%s  %s"):format(text, report.size(size_of(media, info)))
     if info.reconciled then text = text .. ", found in the list" end
     if self.verbose then text = ("%s in %.2f s, attempt %d"):format(text, info.durationMs / 1000, info.attempts) end
     return text
@@ -148,7 +151,7 @@ end
 function Report:add(file, media, err, info, key)
   local outcome = outcomes.of(media, err, info)
   self.counts[outcome] = self.counts[outcome] + 1
-  if outcome == "uploaded" then self.bytes = self.bytes + (info.totalBytes or 0) end
+  if outcome == "uploaded" then self.bytes = self.bytes + size_of(media, info) end
   if outcome == "refused" or outcome == "failed" and not err.retryable then self.lasting = self.lasting + 1 end
   if self.mode == "single" and err then
     self.progress:finished(key)
