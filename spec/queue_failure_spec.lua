@@ -146,14 +146,13 @@ describe("Redis that goes away", function()
 
   it("is waited for also where it is an older one, which says so in a sentence", function()
     local connection = assert(link.new(address.parse(url), {}))
-    local said
-    connection.client = { network = { socket = { close = function() end } } }
-    connection.redis = { command = function() return function() error("redis error: " .. said, 0) end end }
-    said = "ERR Error running script (call to f_35a1): @user_script:38: @user_script: 38: -OOM command not allowed when used memory"
-    assert.equal("queue_unreachable", select(2, connection:call { "EVALSHA" }).code)
-    connection.client = { network = { socket = { close = function() end } } }
-    said = "ERR Error running script (call to f_35a1): @user_script:38: @user_script: 38: -WRONGTYPE Operation against a key"
-    assert.equal("queue_failed", select(2, connection:call { "EVALSHA" }).code)
+    local function code_of(said)
+      local where = "ERR Error running script (call to f_35a1): @user_script:38: @user_script: 38: "
+      return select(2, connection:call { "EVAL", "return redis.error_reply(ARGV[1])", 0, where .. said }).code
+    end
+    assert.equal("queue_failed", code_of "-WRONGTYPE Operation against a key")
+    assert.equal("queue_unreachable", code_of "-OOM command not allowed when used memory")
+    connection:close()
   end)
 
   it("is an error for those who do not wait", function()
