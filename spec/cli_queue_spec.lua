@@ -2,6 +2,7 @@
 -- SPDX-License-Identifier: MIT
 local cjson = require "cjson"
 local cli = require "spec.support.cli"
+local core = require "loomta.core"
 local files = require "spec.support.files"
 local queue = require "loomta.cli.queue"
 local redis = require "spec.support.redis"
@@ -142,6 +143,35 @@ describe("loomta-upload", function()
     assert.equal(0, done.status, done.err)
     assert.equal(1, select(2, done.err:gsub("waiting: ", "")), done.err)
     assert.is_nil(done.err:find(password, 1, true), done.err)
+  end)
+
+  it("ends soon on a signal also where Redis cannot be reached", function()
+    server:kill()
+    for _, words in ipairs { { "work", "--wait" }, { "enqueue", folder } } do
+      local waiting = cli.start(words, { env = env })
+      waiting:signal "TERM"
+      local began = core.now()
+      local ended = waiting:wait()
+      assert.equal(143, ended.status, ended.err)
+      assert.truthy(ended.err:find("queue_unreachable", 1, true), ended.err)
+      assert.is_true(core.now() - began < 20000, "it had patience")
+    end
+    server:start()
+  end)
+
+  it("does not wait for Redis any longer when it is told twice", function()
+    run("enqueue", "--include", "*.jpg", folder)
+    box:fault { method = "POST", delayAfterBodyMs = 500, times = 0 }
+    local worker = cli.start({ "work", "--lease", "60" }, { env = env })
+    cli.eventually(function() return box:connections() > 0 end, "no uploads")
+    server:kill()
+    worker:signal "TERM"
+    cli.eventually(function() return worker:said():find("stopping", 1, true) end, "it does not hear")
+    worker:signal "TERM"
+    local began = core.now()
+    assert.equal(143, worker:wait().status)
+    assert.is_true(core.now() - began < 30000, "it waits for the lease")
+    server:start()
   end)
 
   it("ends well on SIGTERM", function()

@@ -64,8 +64,9 @@ function queue.open(given)
   }, Queue)
 end
 
---- Does something, and again while Redis cannot be reached. Only for what may be done twice.
-local function patiently(self, action)
+--- Does something, and again while Redis cannot be reached and `goes_on` has nothing against it. Only for what may be done
+--- twice.
+local function patiently(self, action, goes_on)
   if self.closed then return nil, errors.input("queue_closed", "the queue is closed") end
   if self.request ~= nginx.request() then
     return nil, errors.input("queue_closed", "the queue is another request's: in nginx each opens its own, and closes it")
@@ -73,13 +74,13 @@ local function patiently(self, action)
   local give_up = core.now() + self.patienceMs
   while true do
     local value, err = action()
-    if not (err and err.retryable) or core.now() >= give_up then return value, err end
+    if not (err and err.retryable) or core.now() >= give_up or goes_on and not goes_on() then return value, err end
     self.link:sleep(math.max(pause_ms, self.link:pause()))
   end
 end
 
-local function run(self, name, given)
-  return patiently(self, function() return self.link:run(name, self.keys, given) end)
+local function run(self, name, given, goes_on)
+  return patiently(self, function() return self.link:run(name, self.keys, given) end, goes_on)
 end
 
 local enqueue_fields = { folderId = field "folderId", onError = field "callback", onTick = field "callback" }
@@ -101,9 +102,10 @@ function Queue:enqueue(paths, given)
   folder = folder and folder:lower()
   local counts = { enqueued = 0, known = 0, failed = 0 }
   local words = {}
+  local function goes_on() return not opts.onTick or opts.onTick(counts) ~= false end
   local function send()
     if #words == 0 then return true end
-    local added, failure = run(self, "enqueue", words)
+    local added, failure = run(self, "enqueue", words, goes_on)
     if not added then return nil, failure end
     counts.enqueued, counts.known = counts.enqueued + added, counts.known + math.floor(#words / 2) - added
     words = {}
@@ -131,7 +133,7 @@ function Queue:enqueue(paths, given)
     end
     if #words >= 2 * batch_size then ok, err = send() end
     if not ok then return nil, err end
-    if opts.onTick and opts.onTick(counts) == false then break end
+    if not goes_on() then break end
   end
   local ok
   ok, err = send()
@@ -171,12 +173,10 @@ function Queue:work(given)
     client = ours
   end
   self.link:limit(opts.leaseMs / 6)
-  local counts
-  local joined, err = run(self, "join", {})
-  if joined then
-    local consumer = self.link:hostName() .. "-" .. core.token()
-    counts, err = work.go(client, self.link, self.keys, consumer, opts, settings)
-  end
+  local consumer = self.link:hostName() .. "-" .. core.token()
+  local worker, counts = work.new(client, self.link, self.keys, consumer, opts, settings), nil
+  local joined, err = run(self, "join", {}, function() return worker:goesOn() end)
+  if joined then counts, err = worker:go() end
   if ours then ours:close() end
   return counts, err
 end

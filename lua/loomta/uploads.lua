@@ -52,6 +52,7 @@ local close_ms = 2000 -- what closing waits at most for canceled uploads to end,
 ---@field private idle boolean? the source had nothing when it was asked last
 ---@field private exhausted boolean? the source has no more
 ---@field private stopped boolean?
+---@field private closed boolean?
 local Uploads = { __name = "loomta.Uploads" }
 Uploads.__index = Uploads
 
@@ -388,6 +389,7 @@ end
 function Uploads:close()
   errors.checkSelf(self, Uploads, "uploads:close()")
   self:stop()
+  self.closed = true
   if self.inbox then self.inbox:leave() end
   local until_ms = core.now() + close_ms
   while self.journal and self.active > 0 and core.now() < until_ms do

@@ -96,7 +96,10 @@ local function enqueue(given, opened)
     end,
   })
   stopping:restore()
-  if not counts then return fail(err) end
+  if not counts then
+    local code = fail(err)
+    return caught and 128 + caught or code
+  end
   print(("{\"enqueued\":%d,\"known\":%d,\"missing\":%d}"):format(counts.enqueued, counts.known, missing))
   if caught then return 128 + caught end
   return missing > 0 and 4 or 0
@@ -138,7 +141,11 @@ local function work(given, opened)
   }
   stopping:restore()
   client:close()
-  if not counts then return fail(err) end
+  local caught = stopping.signal
+  if not counts then
+    local code = fail(err)
+    return caught and 128 + caught or code
+  end
   local words = {}
   for _, name in ipairs { "done", "failed", "unknown", "dead", "returned", "lost" } do
     words[#words + 1] = ("%d %s"):format(counts[name], name)
@@ -147,9 +154,8 @@ local function work(given, opened)
   if gone then report.lost(gone) end
   if err then
     fail(err)
-    return err.kind == "auth" and counts.done == 0 and 3 or 7
+    return caught and 128 + caught or err.kind == "auth" and counts.done == 0 and 3 or 7
   end
-  local caught = stopping.signal
   if caught then return given.wait and stopping.obeyed == 1 and 0 or 128 + caught end
   return counts.unknown > 0 and 6 or (gone or counts.failed + counts.dead > 0) and 1 or 0
 end

@@ -24,6 +24,8 @@ local work = {}
 ---@field private notBefore number nothing is begun before, as core.now
 ---@field private outage loomta.Error? why Redis did not answer when it was asked last
 ---@field private busySince number? uploads wait to be looked for
+local Worker = {}
+Worker.__index = Worker
 
 --- Where this server does not answer, or is out of order, entry after entry would fail.
 local function slow_down(self)
@@ -175,6 +177,10 @@ local function keep(self)
   abandon(self, expired)
 end
 
+local function tick(self)
+  if self.opts.onTick then self.opts.onTick(self.run) end
+end
+
 local function turn(self)
   self.run:wait(tick_ms)
   for media, err, request, info in self.run:ready() do
@@ -188,34 +194,50 @@ local function turn(self)
   local outage = self.ledger.error
   if self.opts.onOutage and (outage ~= nil) ~= (self.outage ~= nil) then self.opts.onOutage(outage) end
   self.outage = outage
-  if self.opts.onTick then self.opts.onTick(self.run) end
+  tick(self)
 end
 
---- Says what is left to say, as long as others could not have taken it over.
+--- Says what is left to say, as long as others could not have taken it over, and nobody says that it is to cancel.
 local function finish(self)
   local held = self.ledger
   held:returnRest()
   local until_ms = core.now() + self.opts.leaseMs
-  while not held:flush() and core.now() < until_ms do held.link:sleep(tick_ms) end
+  while not held:flush() and core.now() < until_ms and not self.run.closed do
+    held.link:sleep(tick_ms)
+    tick(self)
+  end
   held:leave()
 end
 
---- Works until the queue is empty, or the run is stopped.
+--- Makes a worker, which takes nothing yet.
 ---@param client loomta.Client
 ---@param link loomta.queue.Link
 ---@param keys string[]
 ---@param consumer string
 ---@param opts table checked: concurrency, leaseMs, maxDeliveries, filesPerSecond, wait, onResult, onOutage, onTick
 ---@param settings table for the uploads
----@return table? counts
----@return loomta.Error? err
-function work.go(client, link, keys, consumer, opts, settings)
-  local self = {
+---@return loomta.queue.Worker
+function work.new(client, link, keys, consumer, opts, settings)
+  local self = setmetatable({
     opts = opts, owner = {}, failures = 0, notBefore = 0, ledger = ledger.new(link, keys, consumer, opts),
     counts = { done = 0, failed = 0, unknown = 0, dead = 0, returned = 0, lost = 0 },
-  }
+  }, Worker)
   settings.concurrency, settings.reconcile, settings.retryUnknown = opts.concurrency, "exact", false
   self.run = uploads.new(client, function() return next_request(self) end, settings, self.ledger)
+  return self
+end
+
+--- Was it not told to stop?
+---@return boolean
+function Worker:goesOn()
+  tick(self)
+  return not self.run.stopped
+end
+
+--- Works until the queue is empty, or the run is stopped.
+---@return table? counts
+---@return loomta.Error? err
+function Worker:go()
   local ok, raised = pcall(function()
     repeat turn(self) until self.run:done()
   end)
