@@ -6,6 +6,7 @@ local files = require "spec.support.files"
 local loomta = require "loomta"
 local redis = require "spec.support.redis"
 local sandbox = require "spec.support.sandbox"
+local socket = require "socket"
 local workers = require "spec.support.queue_worker"
 
 if not redis.isThere() then
@@ -180,6 +181,20 @@ describe("queue:work", function()
     } do
       assert.equal(expected, got)
     end
+  end)
+end)
+
+describe("queue:status", function()
+  it("tells the rate and the time left also in the first minute", function()
+    queue:enqueue(make_files(3))
+    local ended, slot = ("loomta:{q%d}:ended"):format(name_count), math.floor(socket.gettime() / 6)
+    server:cli("HSET", ended, slot - 1, 60, slot - 2, 60)
+    local status = queue:status()
+    assert.is_true(status.filesPerMinute >= 400, status.filesPerMinute .. " a minute") -- 600, or a slot later 400
+    assert.is_true(status.secondsLeft < 0.5)
+    server:cli("HSET", ended, slot - 12, 1)
+    assert.equal(120, queue:status().filesPerMinute)
+    assert.equal(1.5, queue:status().secondsLeft)
   end)
 end)
 

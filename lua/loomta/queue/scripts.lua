@@ -35,7 +35,7 @@ local function conclude(id, outcome, record, identity)
   local slot = math.floor(now() / 6000)
   if redis.call('HINCRBY', ended, slot, 1) == 1 then
     for _, old in ipairs(redis.call('HKEYS', ended)) do
-      if tonumber(old) < slot - 10 then redis.call('HDEL', ended, old) end
+      if tonumber(old) < slot - 20 then redis.call('HDEL', ended, old) end
     end
   end
 end
@@ -208,12 +208,14 @@ for at = 1, #all, 2 do
   local name = all[at]
   answer.counters[name] = tonumber(all[at + 1])
 end
-local slot = math.floor(now() / 6000)
+local slot, oldest, recent = math.floor(now() / 6000), 1, 0
 local counts = redis.call('HGETALL', ended)
 for at = 1, #counts, 2 do
   local age = slot - tonumber(counts[at])
-  if age >= 1 and age <= 10 then answer.perMinute = answer.perMinute + tonumber(counts[at + 1]) end
+  oldest = math.max(oldest, age)
+  if age >= 1 and age <= 10 then recent = recent + tonumber(counts[at + 1]) end
 end
+answer.perMinute = math.floor(recent * 10 / math.min(oldest, 10) + 0.5) -- where work began in this minute: since then
 answer.holdMs = math.max(0, tonumber(redis.call('HGET', pace, 'holdUntil') or 0) - now())
 return cjson.encode(answer)
 ]=]
