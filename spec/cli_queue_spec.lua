@@ -71,6 +71,7 @@ describe("loomta-upload", function()
     assert.equal(0, worker.status, worker.err)
     assert.equal(5, #cli.lines(worker.out))
     assert.truthy(worker.err:find("5 done, 0 failed", 1, true), worker.err)
+    assert.truthy(worker.err:find("standard output cannot be written: ", 1, true), worker.err)
 
     local status = cjson.decode(run("status", "--queue", "env").out)
     assert.equal(5, status.done)
@@ -99,9 +100,12 @@ describe("loomta-upload", function()
     local worker = cli.run({ "work" }, { env = env, closedStdout = true })
     assert.equal(1, worker.status, worker.err)
     assert.truthy(worker.err:find("5 done, 0 failed", 1, true), worker.err)
-    local results = cli.run({ "results", "--remove" }, { env = env, closedStdout = true })
-    assert.equal(1, results.status)
-    for _, said in ipairs { worker.err, results.err } do assert.truthy(said:find("standard output cannot be written: ", 1, true), said) end
+    assert.truthy(worker.err:find("standard output cannot be written: ", 1, true), worker.err)
+    for _, words in ipairs { { "results", "--remove" }, { "status", "--queue", "env" }, { "enqueue", folder } } do
+      local blind = cli.run(words, { env = env, closedStdout = true })
+      assert.equal(1, blind.status, words[1])
+      assert.truthy(blind.err:find("standard output cannot be written: ", 1, true), blind.err)
+    end
     assert.equal(5, #cli.lines(run("results").out))
   end)
 

@@ -15,16 +15,22 @@ local say = report.say
 
 local queue = {}
 
---- The exit status of a failure is that of uploads.
-local function fail(err)
+--- The exit status of a failure is that of uploads, unless a signal was caught.
+local function fail(err, caught)
   say(tostring(err))
+  if caught then return 128 + caught end
   if err.kind == "auth" then return 3 end
   if err.code == "invalid_option" then return 2 end
   if err.code == "folder_not_found" then return 4 end
   return (err.retryable or err.kind == "network") and 5 or 1
 end
 
-local function print_record(record) return report.data(report.line(record)) end
+--- Prints a line of data; says it where nobody can read it.
+local function print_line(text)
+  local ok, why = report.data(text)
+  if not ok then report.lost(why) end
+  return ok
+end
 
 local function enqueue_options(parser)
   args.sources(parser)
@@ -96,13 +102,10 @@ local function enqueue(given, opened)
     end,
   })
   stopping:restore()
-  if not counts then
-    local code = fail(err)
-    return caught and 128 + caught or code
-  end
-  print(("{\"enqueued\":%d,\"known\":%d,\"missing\":%d}"):format(counts.enqueued, counts.known, missing))
+  if not counts then return fail(err, caught) end
+  local told = print_line(("{\"enqueued\":%d,\"known\":%d,\"missing\":%d}"):format(counts.enqueued, counts.known, missing))
   if caught then return 128 + caught end
-  return missing > 0 and 4 or 0
+  return not told and 1 or missing > 0 and 4 or 0
 end
 
 local function lease(text)
@@ -133,7 +136,7 @@ local function work(given, opened)
     client = client, concurrency = given.concurrency, leaseMs = given.lease, maxDeliveries = given.deliveries,
     filesPerSecond = given.rate, maxRetries = given.retries, wait = given.wait,
     onResult = not given.quiet and function(record)
-      local ok, why = print_record(record)
+      local ok, why = report.data(report.line(record))
       if not ok then gone = why end
     end or nil,
     onOutage = function(why) say(why and "waiting: " .. tostring(why) or "the queue answers again") end,
@@ -142,10 +145,7 @@ local function work(given, opened)
   stopping:restore()
   client:close()
   local caught = stopping.signal
-  if not counts then
-    local code = fail(err)
-    return caught and 128 + caught or code
-  end
+  if not counts then return fail(err, caught) end
   local words = {}
   for _, name in ipairs { "done", "failed", "unknown", "dead", "returned", "lost" } do
     words[#words + 1] = ("%d %s"):format(counts[name], name)
@@ -174,8 +174,7 @@ local function status(given, opened)
   local found, err = opened:status()
   if not found then return fail(err) end
   if given.json or not core.terminal(1) then
-    print((json.render(found)))
-    return 0
+    return print_line((json.render(found))) and 0 or 1
   end
   local function row(name, value) print(("%-10s %s"):format(name, value)) end
   row("queue", found.name)
@@ -207,9 +206,7 @@ local function results(given, opened)
   for record, id in opened:results { since = given.since, follow = given.follow, remove = given.remove } do
     if record then
       record.id = id
-      local ok, why = print_record(record)
-      if not ok then
-        report.lost(why)
+      if not print_line(report.line(record)) then
         code = 1
         break
       end
