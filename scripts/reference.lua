@@ -13,7 +13,9 @@ local function cell(text) return (text:gsub("\n", " "):gsub("|", "\\|")) end
 local function code(text) return "`" .. text .. "`" end
 
 -- Where the objects with methods are told of; all others have a section of their name.
-local sections = { ["loomta.Client"] = "a-client", ["loomta.Job"] = "a-job", ["loomta.Uploads"] = "a-run-of-uploads" }
+local sections = {
+  ["loomta.Client"] = "a-client", ["loomta.Job"] = "a-job", ["loomta.Uploads"] = "a-run-of-uploads", ["loomta.Queue"] = "a-queue",
+}
 
 local function link(name)
   local section = sections[name] or classes[name] and (name:lower():gsub("%.", ""))
@@ -30,7 +32,7 @@ local function table_of(fields, heads)
   add("| %s | | |", heads)
   add "|---|---|---|"
   for _, field in ipairs(fields) do
-    local text = (field.optional and field.type ~= "any" and "optional; " or "") .. cell(field.text)
+    local text = (field.optional and field.type ~= "any" and "optional; " or "") .. cell(field.text:match "^%s*(.*)$")
     add("| %s | %s | %s |", code(field.name), shown(field.type), (text:gsub("; $", "")))
   end
 end

@@ -86,7 +86,7 @@ end
 local enqueue_fields = { folderId = field "folderId", onError = field "callback", onTick = field "callback" }
 
 --- Queues files that this queue has never seen as they are now: by path, size, time of change and folder.
----@param paths string[]|fun(): string|false|nil paths, or what gives one after the other; false: none yet
+---@param paths string[]|(fun(): string|false|nil) paths, or what gives one after the other; false: none yet
 ---@param given { folderId: string?, onError: fun(path: string, err: loomta.Error)?, onTick: (fun(counts: table): boolean?)? }?
 ---onError: of files that cannot be had; onTick: now and then, false stops
 ---@return { enqueued: integer, known: integer, failed: integer }? counts
