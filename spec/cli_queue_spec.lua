@@ -177,6 +177,20 @@ describe("loomta-upload", function()
     server:start()
   end)
 
+  it("says that it waits for Loomta, with --quiet too, and that it answers again", function()
+    box:fault { status = 429, retryAfter = "1" }
+    run("enqueue", folder .. "/1.jpg")
+    local done = run("work", "--quiet", "--retries", "0")
+    assert.equal(0, done.status, done.err)
+    assert.truthy(done.err:find("waiting: .-%(HTTP 429%).-the server answers again\n"), done.err)
+    env.LOOMTA_API_URL = "http://127.0.0.1:1"
+    run("enqueue", folder .. "/2.jpg")
+    local worker = cli.start({ "work", "--quiet", "--retries", "0" }, { env = env })
+    cli.eventually(function() return worker:said():find("waiting: connect_failed", 1, true) end, "it does not say so")
+    worker:signal "TERM"
+    assert.equal(143, worker:wait().status)
+  end)
+
   it("ends well on SIGTERM", function()
     local worker = cli.start({ "work", "--wait" }, { env = env })
     cli.eventually(function() return server:cli("EXISTS", "loomta:{q}:entries") == "1" end, "it did not join")

@@ -3,6 +3,7 @@
 local argparse = require "argparse"
 local args = require "loomta.cli.args"
 local core = require "loomta.core"
+local errors = require "loomta.errors"
 local files = require "loomta.cli.files"
 local folders = require "loomta.cli.folders"
 local json = require "loomta.json"
@@ -126,19 +127,33 @@ local function work_options(parser)
   parser:flag("-q --quiet", "Print no line for each file.")
 end
 
+--- Did the server not take a file that it may take later?
+local function is_outage(record)
+  local err = record.type == "returned" and record.error
+  return err and err.retryable and err.kind ~= "canceled" and not err.code:find "^queue_" or false
+end
+
 local function work(given, opened)
   local client, err = loomta.new {}
   if client then err = require("loomta.cli.account").keyProblem(client) end
   if err then return fail(err) end
   local stopping = stop.watch()
   local gone, counts
+  local waits = false
+  local function on_result(record)
+    if not given.quiet then
+      local ok, why = report.data(report.line(record))
+      if not ok then gone = why end
+    end
+    local outage = is_outage(record)
+    if outage == waits or not (outage or record.type == "uploaded") then return end
+    waits = outage
+    say(outage and "waiting: " .. tostring(errors.copy(record.error)) or "the server answers again")
+  end
   counts, err = opened:work {
     client = client, concurrency = given.concurrency, leaseMs = given.lease, maxDeliveries = given.deliveries,
     filesPerSecond = given.rate, maxRetries = given.retries, wait = given.wait,
-    onResult = not given.quiet and function(record)
-      local ok, why = report.data(report.line(record))
-      if not ok then gone = why end
-    end or nil,
+    onResult = on_result,
     onOutage = function(why) say(why and "waiting: " .. tostring(why) or "the queue answers again") end,
     onTick = function(run) stopping:obey(run, say) end,
   }
