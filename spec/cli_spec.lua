@@ -528,6 +528,8 @@ describe("loomta-upload", function()
       ["--watch spec --after move:/nowhere"] = "there is no folder '/nowhere'",
       ["--watch spec --after move:spec/fixtures"] = "would be uploaded again",
       ["--progress loud x"] = "must be one of",
+      ["enque spec/fixtures"] = "there is no file 'enque'; did you mean the command 'enqueue'? Try",
+      ["wok -"] = "did you mean the command 'work'? Try",
     } do
       it(("refuses '%s'"):format(line), function()
         local words = {}

@@ -59,16 +59,24 @@ local function distance(a, b)
   return row[#b]
 end
 
-local function suggestion(name, fields, others)
+--- The name that a misspelt one is likely to mean.
+---@param name string
+---@param ... table<string, any> names
+---@return string?
+function options.nearest(name, ...)
   local best, best_distance
-  for _, known in ipairs { fields, others } do
+  for _, known in ipairs { ... } do
     for candidate in pairs(known) do
       local d = distance(name:lower(), candidate:lower())
       if not best or d < best_distance or (d == best_distance and candidate < best) then best, best_distance = candidate, d end
     end
   end
-  if best_distance <= math.max(1, #name / 3) then return "; did you mean '" .. best .. "'?" end
-  return ""
+  return best_distance <= math.max(3, #name, #best) / 3 and best or nil
+end
+
+local function suggestion(name, fields, others)
+  local best = options.nearest(name, fields, others)
+  return best and "; did you mean '" .. best .. "'?" or ""
 end
 
 --- What was given, for a message: strings shortened, and never a secret.

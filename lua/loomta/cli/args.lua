@@ -196,8 +196,8 @@ end
 ---@param name string of the program or command
 ---@return string
 function args.complaint(problem, name)
-  local text, suggested = problem:gsub("%s*\nDid you", "; did you")
-  return ("%s%s %s --help"):format(text:gsub("%s*\n", "; "), suggested > 0 and " Try" or "; try", name)
+  local text = problem:gsub("%s*\nDid you", "; did you"):gsub("%s*\n", "; ")
+  return ("%s%s %s --help"):format(text, text:find "%?$" and " Try" or "; try", name)
 end
 
 --- Reads a command line.

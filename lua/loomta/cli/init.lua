@@ -7,6 +7,7 @@ local files = require "loomta.cli.files"
 local folders = require "loomta.cli.folders"
 local lfs = require "lfs"
 local loomta = require "loomta"
+local options = require "loomta.options"
 local progress = require "loomta.cli.progress"
 local queue = require "loomta.cli.queue"
 local report = require "loomta.cli.report"
@@ -185,6 +186,12 @@ end
 
 --- What the files that were named rule out.
 local function unfit(given)
+  -- What follows a misspelt command would be uploaded, and nothing can be taken back.
+  local first = given.paths[1]
+  if first and (given.paths[2] or given.files_from) and not lfs.symlinkattributes(first) then
+    local command = options.nearest(first, account.commands, queue.commands)
+    if command then return ("there is no file '%s'; did you mean the command '%s'?"):format(first, command) end
+  end
   if given.name and lfs.attributes(given.paths[1], "mode") == "directory" then return "--name is for one file, not a folder" end
   local target = given.after and given.after.folder
   if not target then return nil end
