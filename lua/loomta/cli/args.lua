@@ -45,7 +45,7 @@ Exit status, the first that applies:
    3  no key, or one that is refused
    7  ended early, the rest would have failed too
    6  some may have been stored, nobody can tell
-   1  some failed
+   1  some failed, or stdout could not be written
    4  a named file or folder is missing, or there was nothing to upload
    5  some failed, and all of these may succeed later
    0  all done]]
