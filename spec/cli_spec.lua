@@ -402,6 +402,16 @@ describe("loomta-upload", function()
       assert.equal(4, upload({ "--files-from", "/nowhere" }).status)
     end)
 
+    it("is 5 when the server asks for more patience than we have, and for how much is said", function()
+      box:fault { status = 429, retryAfter = "600", times = 2 }
+      local run = upload { "--json", clip }
+      assert.equal(5, run.status)
+      assert.equal(600000, cli.objects(run.out).failed[1].error.retryAfterMs)
+      run = upload { clip }
+      assert.equal(5, run.status)
+      assert.equal(600000, cjson.decode(run.err).error.retryAfterMs)
+    end)
+
     it("is 5 when all failures may pass", function()
       box:fault { status = 503, retryAfter = "0", times = 2 }
       assert.equal(5, upload({ "--retries", "0", clip, picture }).status)

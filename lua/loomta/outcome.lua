@@ -20,7 +20,8 @@ end
 function outcome.error(err)
   return {
     code = err.code, message = err.message, kind = err.kind, status = err.status, retryable = err.retryable,
-    possiblyStored = err.possiblyStored, attempts = err.attempts, cause = err.cause, details = err.details,
+    possiblyStored = err.possiblyStored, attempts = err.attempts, retryAfterMs = err.retryAfterMs, cause = err.cause,
+    details = err.details,
   }
 end
 

@@ -94,8 +94,8 @@ local function print_json(self, object) self:print(report.line(object)) end
 --- A failure as Loomta's own tool prints it, and what its message does not say.
 local function say_error(self, err)
   local fields = {
-    code = err.code, message = err.message, possiblyStored = err.possiblyStored or nil, cause = err.cause,
-    details = err.status and err.details, -- ours repeat the message
+    code = err.code, message = err.message, possiblyStored = err.possiblyStored or nil, retryAfterMs = err.retryAfterMs,
+    cause = err.cause, details = err.status and err.details, -- ours repeat the message
   }
   self.progress:note(encode { error = fields }, true)
 end
