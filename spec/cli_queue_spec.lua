@@ -4,6 +4,7 @@ local cjson = require "cjson"
 local cli = require "spec.support.cli"
 local core = require "loomta.core"
 local files = require "spec.support.files"
+local lua = require "spec.support.lua"
 local queue = require "loomta.cli.queue"
 local redis = require "spec.support.redis"
 local sandbox = require "spec.support.sandbox"
@@ -60,6 +61,28 @@ end)
 local function run(...) return cli.run({ ... }, { env = env }) end
 
 describe("loomta-upload", function()
+  -- util-linux's script(1) gives a program a terminal.
+  local has_script = files.shell("script -qec true /dev/null </dev/null >/dev/null 2>&1 && echo yes") == "yes"
+  ;(has_script and it or pending)("speaks to people on a terminal, unless JSON is asked for", function()
+    local function on_terminal(words)
+      local command = { "env" }
+      for name, value in pairs(env) do command[#command + 1] = name .. "=" .. lua.quote(value) end
+      command[#command + 1] = (os.getenv "LOOMTA_SPEC_LUA" or "lua5.4") .. " bin/loomta-upload " .. words
+      local output = files.shell(("script -qec %s /dev/null </dev/null"):format(lua.quote(table.concat(command, " "))))
+      return cli.lines(output:gsub("\r", "") .. "\n")
+    end
+    run("enqueue", folder .. "/1.jpg")
+    assert.same({ "uploaded  " .. folder .. "/1.jpg  5 B", "loomta-upload: 1 done, 0 failed, 0 unknown, 0 dead, 0 returned, 0 lost" },
+      on_terminal "work")
+    files.write(folder .. "/cover.png", "\137PNG\r\n\26\n")
+    run("enqueue", folder .. "/cover.png")
+    assert.matches("^refused   .*/cover.png  unsupported_media_type: ", on_terminal("work")[1])
+    run("enqueue", folder .. "/2.jpg")
+    assert.equal("uploaded", cjson.decode(on_terminal("work --json")[1]).type)
+    assert.equal("queue      q", on_terminal("status --queue env")[1])
+    assert.equal(2, cjson.decode(on_terminal("status --queue env --json")[1]).done)
+  end)
+
   it("queues, works, and says what came of it", function()
     local first = run("enqueue", "--include", "*.jpg", folder)
     assert.equal(0, first.status, first.err)

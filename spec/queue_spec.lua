@@ -166,6 +166,13 @@ describe("queue:work", function()
     end
   end)
 
+  it("opens the environment's queue where no options are given", function()
+    local opened, err = loomta.queue()
+    assert.is_nil(opened)
+    assert.truthy(err.message:find("set LOOMTA_QUEUE_URL", 1, true), err.message)
+    assert.has_error(function() loomta.queue "q" end, "loomta.queue takes a table of options, not a string")
+  end)
+
   it("names what was given, and what would be right", function()
     local function message(value, err) return value == nil and err.message end
     for expected, got in pairs {

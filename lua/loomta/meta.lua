@@ -397,7 +397,7 @@
 --- Uploads many files, several at once: see `client:uploads`.
 ---@field uploads fun(requests: (loomta.Upload|string)[]|(fun(): loomta.Upload|string|false|nil), opts: loomta.BulkOptions?): loomta.Uploads
 --- Opens a queue that many workers share: docs/queue.md.
----@field queue fun(given: loomta.QueueOptions): loomta.Queue?, loomta.Error?
+---@field queue fun(given: loomta.QueueOptions?): loomta.Queue?, loomta.Error?
 --- Says whether an upload would be refused here: see `client:preflight`.
 ---@field preflight fun(given: loomta.Upload): { fileName: string, mimeType: string, size: integer? }?, loomta.Error?
 --- JSON's null, where a field is to be sent as such.

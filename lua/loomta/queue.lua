@@ -44,11 +44,11 @@ local open_fields = {
 }
 
 --- Opens a queue. Nothing is sent before it is used.
----@param given loomta.QueueOptions
+---@param given loomta.QueueOptions?
 ---@return loomta.Queue?
 ---@return loomta.Error? err
 function queue.open(given)
-  if type(given) ~= "table" then error("loomta.queue takes a table, not a " .. type(given), 2) end
+  if given ~= nil and type(given) ~= "table" then error("loomta.queue takes a table of options, not a " .. type(given), 2) end
   local opts, err = check(given, open_fields)
   if nginx.phase() then err = nginx.refusal() or err end
   if err then return nil, err end

@@ -114,6 +114,11 @@ local function lease(text)
   return seconds and seconds * 1000
 end
 
+local function json_option(parser) parser:flag("--json", "JSON on a terminal, too.") end
+
+--- Is what it prints for a person?
+local function for_people(given) return core.terminal(1) and not given.json end
+
 local function work_options(parser)
   local function count(name, about) args.valued(parser, name, about, "N", args.positive, "a number, 1 or more") end
   count("--concurrency", "How many files are under way at once; 4 by default.")
@@ -125,6 +130,7 @@ local function work_options(parser)
     "a number, 0 or more")
   parser:flag("--wait", "When the queue is empty, wait for more.")
   parser:flag("-q --quiet", "Print no line for each file.")
+  json_option(parser)
 end
 
 --- Did the server not take a file that it may take later?
@@ -139,10 +145,10 @@ local function work(given, opened)
   if err then return fail(err) end
   local stopping = stop.watch()
   local gone, counts
-  local waits = false
+  local line_of, waits = for_people(given) and report.text or report.line, false
   local function on_result(record)
     if not given.quiet then
-      local ok, why = report.data(report.line(record))
+      local ok, why = report.data(line_of(record))
       if not ok then gone = why end
     end
     local outage = is_outage(record)
@@ -183,14 +189,10 @@ local function duration(seconds)
   return ("%.1f h"):format(seconds / 3600)
 end
 
-local function status_options(parser) parser:flag("--json", "JSON on a terminal, too.") end
-
 local function status(given, opened)
   local found, err = opened:status()
   if not found then return fail(err) end
-  if given.json or not core.terminal(1) then
-    return print_line((json.render(found))) and 0 or 1
-  end
+  if not for_people(given) then return print_line((json.render(found))) and 0 or 1 end
   local function row(name, value) print(("%-10s %s"):format(name, value)) end
   row("queue", found.name)
   for _, pair in ipairs { { "queued", "queued" }, { "in flight", "inFlight" }, { "done", "done" }, { "failed", "failed" },
@@ -241,8 +243,9 @@ end
 queue.commands = {
   enqueue = { run = enqueue, options = enqueue_options, problem = enqueue_problem, needless = "dry_run",
     about = "Put files into a queue that workers on any number of machines share; a file is queued once." },
-  work = { run = work, options = work_options, about = "Upload what is queued, until there is no more." },
-  status = { run = status, options = status_options, about = "Say how a queue stands: a table on a terminal, else JSON." },
+  work = { run = work, options = work_options,
+    about = "Upload what is queued, until there is no more. A line for each file: for people on a terminal, else JSON." },
+  status = { run = status, options = json_option, about = "Say how a queue stands: a table on a terminal, else JSON." },
   results = { run = results, options = results_options,
     about = "Print what came of each file, as loomta-upload --json does, one JSON object a line." },
 }

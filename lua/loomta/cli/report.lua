@@ -122,23 +122,28 @@ end
 
 local words = {
   uploaded = "uploaded", skipped = "skipped", failed = "failed", refused = "refused", unknown = "unknown",
-  notStarted = "not started",
+  notStarted = "not started", returned = "returned", lost = "lost",
 }
 
 --- How large what was uploaded is; the server says it of what an earlier run has sent.
 local function size_of(media, info) return info.totalBytes or tonumber(media.size) or info.bytesSent end
 
-local function line_of(self, outcome, file, media, err, info)
-  local text = ("%-8s  %s"):format(words[outcome], report.plain(file))
-  if outcome == "uploaded" then
+--- What came of a file, as a line for people.
+---@param record table as loomta.outcome makes them
+---@param verbose boolean?
+---@return string
+function report.text(record, verbose)
+  local media, info = record.media, record.info
+  local text = ("%-8s  %s"):format(words[record.type], report.plain(record.file))
+  if record.type == "uploaded" then
     text = ("%s  %s"):format(text, report.size(size_of(media, info)))
     if info.reconciled then text = text .. ", found in the list" end
-    if self.verbose then text = ("%s in %.2f s, attempt %d"):format(text, info.durationMs / 1000, info.attempts) end
+    if verbose then text = ("%s in %.2f s, attempt %d"):format(text, info.durationMs / 1000, info.attempts) end
     return text
-  elseif outcome == "skipped" then
+  elseif record.type == "skipped" then
     return ("%s  was uploaded before as %s"):format(text, media.id)
   end
-  return ("%s  %s"):format(text, tostring(err))
+  return record.error and ("%s  %s"):format(text, tostring(errors.copy(record.error))) or text
 end
 
 --- One file's end.
@@ -150,6 +155,7 @@ end
 ---@return string outcome
 function Report:add(file, media, err, info, key)
   local outcome = outcomes.of(media, err, info)
+  local record = outcomes.record(outcome, file, media, err, info)
   self.counts[outcome] = self.counts[outcome] + 1
   if outcome == "uploaded" then self.bytes = self.bytes + size_of(media, info) end
   if outcome == "refused" or outcome == "failed" and not err.retryable then self.lasting = self.lasting + 1 end
@@ -165,10 +171,10 @@ function Report:add(file, media, err, info, key)
     else
       said = true
     end
-    self.progress:finished(key, said and line_of(self, outcome, file, media, err, info) or nil, err ~= nil)
+    self.progress:finished(key, said and report.text(record, self.verbose) or nil, err ~= nil)
   end
   if self.mode == "json" then
-    print_json(self, outcomes.record(outcome, file, media, err, info))
+    print_json(self, record)
   elseif self.mode == "single" and media then
     self:print(encode(media))
   elseif self.mode == "list" and media then
