@@ -312,6 +312,56 @@ describe("an entry", function()
 end)
 
 describe("an upload of unknown outcome", function()
+  local function posts()
+    local count = 0
+    for _, request in ipairs((box:requests())) do count = count + (request.method == "POST" and 1 or 0) end
+    return count
+  end
+
+  it("is not sent again before the lease is over: a gateway may answer long before the server behind it has stored it", function()
+    queue:enqueue(make_files(1))
+    box:fault { method = "POST", status = 504, times = 1 }
+    local types = {}
+    local counts = work { leaseMs = 60000, onResult = function(record) types[#types + 1] = record.type end,
+      onTick = function(run) if types[1] then run:stop() end end }
+    assert.same({ "returned" }, types)
+    assert.same({ done = 0, failed = 0, unknown = 0, dead = 0, returned = 1, lost = 0 }, counts)
+    assert.equal(1, server:count("HLEN", key .. "started"))
+    local connection, keys, id = drawn_by("other", 60000)
+    assert.is_nil(id, "others may have it at once")
+    server:cli("XCLAIM", key .. "entries", "workers", "other", 0, server:cli("HKEYS", key .. "started"), "IDLE", 99999999, "JUSTID")
+    assert.equal(1, work({ maxDeliveries = 1 }).done)
+    assert.same({ 2, 1 }, { posts(), stored() })
+    connection:close()
+  end)
+
+  it("that was sent twice is looked for once more, and not sent again", function()
+    queue:enqueue(make_files(1))
+    box:fault { method = "POST", status = 504, times = 1 }
+    box:fault { method = "POST", status = 504, store = true, times = 1 }
+    box:fault { method = "GET", contentType = "application/json", body = '{"media":[]}', times = 3 } -- after both, and between them
+    assert.same({ done = 1, failed = 0, unknown = 0, dead = 0, returned = 2, lost = 0 }, (work { leaseMs = 300, maxDeliveries = 1 }))
+    assert.same({ 2, 1 }, { posts(), stored() })
+    assert.is_true(only_record().info.reconciled)
+  end)
+
+  it("that was sent twice and is not found stays unknown", function()
+    queue:enqueue(make_files(1))
+    box:fault { method = "POST", status = 504, times = 0 }
+    assert.same({ done = 0, failed = 0, unknown = 1, dead = 0, returned = 2, lost = 0 }, (work { leaseMs = 300 }))
+    assert.equal(2, posts())
+    assert.is_true(only_record().error.possiblyStored)
+  end)
+
+  it("costs no delivery while nobody can look for it, since the server is out of order", function()
+    queue:enqueue(make_files(1))
+    box:fault { method = "POST", status = 502, store = true, times = 1 }
+    box:fault { method = "GET", status = 502, times = 6 }
+    assert.equal(1, work({ leaseMs = 300, maxDeliveries = 1 }).done)
+    assert.equal(1, stored())
+    assert.is_true(only_record().info.reconciled)
+  end)
+
   it("is looked for soon, and not when the queue is empty at last", function()
     queue:enqueue(make_files(100))
     box:fault { method = "POST", disconnect = "reset", at = "response", times = 1 } -- stored, but the worker cannot know

@@ -174,7 +174,8 @@ function Queue:work(given)
   end
   self.link:limit(opts.leaseMs / 6)
   local consumer = self.link:hostName() .. "-" .. core.token()
-  local worker, counts = work.new(client, self.link, self.keys, consumer, opts, settings), nil
+  local worker = work.new(client, self.link, self.keys, consumer, opts, settings)
+  local counts
   local joined, err = run(self, "join", {}, function() return worker:goesOn() end)
   if joined then counts, err = worker:go() end
   if ours then ours:close() end

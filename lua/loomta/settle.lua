@@ -107,12 +107,20 @@ local function match(self, media, folder)
   self.items = left
 end
 
+--- Is what this run has sent looked for again, later? Then there is no hurry.
+local function looks_later(self) return self.run.journal and self.run.journal.looksLater end
+
+local function may_resend(self, item)
+  if looks_later(self) and item.unknown.info then return false end -- it was this run's
+  return item.looked and not self.stopped and not item.resent and not item.ambiguous and not item.given.reader
+end
+
 --- All looks were in vain: sends again what can be sent again, once; the rest stays unknown.
 local function resend(self)
   local items, again = self.items, {}
   self.items, self.look = {}, 0
   for _, item in ipairs(items) do
-    if item.looked and not self.stopped and not item.resent and not item.ambiguous and not item.given.reader then
+    if may_resend(self, item) then
       item.resent = true
       again[#again + 1] = item
     else
@@ -150,7 +158,7 @@ function Settler:step()
   if self.asked > 0 then return end
   if #self.items == 0 then
     self.look = 0
-  elseif self.stopped or self.run.fatal or self.look == #looks_ms then
+  elseif self.stopped or self.run.fatal or self.look == (looks_later(self) and 1 or #looks_ms) then
     resend(self)
   else
     self.look = self.look + 1

@@ -19,15 +19,16 @@ local retry_ms = 50
 ---@field id string
 ---@field identity string
 ---@field entry table what was queued: file, size, modified, folderId …
----@field mark table? it was started before: name, token, startedAt
+---@field mark table? it was started before: name, token, startedAt; again: it was sent a second time, and had no answer
 ---@field deliveries integer
 ---@field fault string? its last error
 ---@field request table? its upload's
 ---@field token string? with which this worker has marked it, or tried to
 ---@field begun boolean? this worker has marked it
----@field resent boolean? it did so twice
+---@field resent boolean? it did so for the second time, or one before it
 
 ---@class loomta.queue.Ledger
+---@field looksLater true what was sent and cannot be found is given back, and looked for again after the lease
 ---@field ids table<string, boolean> nothing: uploads are known by their tokens
 ---@field error loomta.Error? why the queue does not answer
 ---@field link loomta.queue.Link
@@ -42,7 +43,7 @@ local retry_ms = 50
 ---@field private renewedMs number when all that is held was surely ours
 ---@field private askMs number when to ask the queue again
 ---@field length integer? entries in the queue when it was asked last
-local Ledger = {}
+local Ledger = { looksLater = true }
 Ledger.__index = Ledger
 
 local ledger = {}
@@ -106,11 +107,13 @@ end
 
 --- Another worker may have it: at once, or once it was silent for the lease.
 ---@param one loomta.queue.Held
----@param how { keepMark: boolean?, noAttempt: boolean?, atOnce: boolean?, err: loomta.Error? }
+---@param how { keepMark: boolean?, again: boolean?, noAttempt: boolean?, atOnce: boolean?, err: loomta.Error? } keepMark: it is
+---to be looked for; again: and not to be sent any more
 function Ledger:release(one, how)
   let_go(self, one)
   note(self, "release", {
-    self.consumer, one.id, how.keepMark and "1" or "0", how.noAttempt and "1" or "0", how.atOnce and "1" or "0",
+    self.consumer, one.id, how.keepMark and (how.again and "2" or "1") or "0",
+    how.noAttempt and "1" or "0", how.atOnce and "1" or "0",
     how.err and json.encode(outcome.error(how.err)) or "", one.token or one.mark and one.mark.token or "",
   })
 end
@@ -140,6 +143,7 @@ local function receive(self, rows)
         id = id, entry = entry_of(rows[at + 1]), identity = rows[at + 2], mark = decoded(rows[at + 3]),
         deliveries = rows[at + 4], fault = rows[at + 5],
       }
+      one.resent = one.mark and one.mark.again
       self.held[id] = one
       self.buffer[#self.buffer + 1] = one
     end
