@@ -504,7 +504,8 @@ describe("an upload", function()
     it("and raises what it raised, usable afterwards", function()
       local thrown = {}
       local called, raised = pcall(client.upload, client, {
-        data = content(mebibyte), mimeType = "video/mp4", onProgress = function() error(thrown) end,
+        data = content(mebibyte), mimeType = "video/mp4", maxBytesPerSec = 100000,
+        onProgress = function() error(thrown) end,
       })
       assert.is_false(called)
       assert.equal(thrown, raised)
