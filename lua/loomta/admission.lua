@@ -78,7 +78,6 @@ local function consult(run, item)
     }
     if run.settler then
       item.name, item.began, item.token = known.name or described.fileName, known.startedAt, known.token
-      item.resent = known.again
       entry.name, entry.token = item.name, item.token -- should it be sent again
       item.started = true
       run.settler:add(item, err, nil)

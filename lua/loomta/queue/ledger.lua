@@ -19,13 +19,12 @@ local retry_ms = 50
 ---@field id string
 ---@field identity string
 ---@field entry table what was queued: file, size, modified, folderId …
----@field mark table? it was started before: name, token, startedAt; again: it was sent a second time, and had no answer
+---@field mark table? it was started before: name, token, startedAt
 ---@field deliveries integer
 ---@field fault string? its last error
 ---@field request table? its upload's
 ---@field token string? with which this worker has marked it, or tried to
 ---@field begun boolean? this worker has marked it
----@field resent boolean? it did so for the second time, or one before it
 
 ---@class loomta.queue.Ledger
 ---@field looksLater true what was sent and cannot be found is given back, and looked for again after the lease
@@ -107,13 +106,11 @@ end
 
 --- Another worker may have it: at once, or once it was silent for the lease.
 ---@param one loomta.queue.Held
----@param how { keepMark: boolean?, again: boolean?, noAttempt: boolean?, atOnce: boolean?, err: loomta.Error? } keepMark: it is
----to be looked for; again: and not to be sent any more
+---@param how { keepMark: boolean?, noAttempt: boolean?, atOnce: boolean?, err: loomta.Error? } keepMark: it is to be looked for
 function Ledger:release(one, how)
   let_go(self, one)
   note(self, "release", {
-    self.consumer, one.id, how.keepMark and (how.again and "2" or "1") or "0",
-    how.noAttempt and "1" or "0", how.atOnce and "1" or "0",
+    self.consumer, one.id, how.keepMark and "1" or "0", how.noAttempt and "1" or "0", how.atOnce and "1" or "0",
     how.err and json.encode(outcome.error(how.err)) or "", one.token or one.mark and one.mark.token or "",
   })
 end
@@ -143,7 +140,6 @@ local function receive(self, rows)
         id = id, entry = entry_of(rows[at + 1]), identity = rows[at + 2], mark = decoded(rows[at + 3]),
         deliveries = rows[at + 4], fault = rows[at + 5],
       }
-      one.resent = one.mark and one.mark.again
       self.held[id] = one
       self.buffer[#self.buffer + 1] = one
     end
@@ -326,7 +322,7 @@ function Ledger:sync()
   for place, pair in ipairs(asked) do
     local one = pair.one
     if answers and answers[place] == 1 then
-      one.resent, one.begun = one.begun or one.mark ~= nil, true
+      one.begun = true
     elseif answers and answers[place] == 0 then
       refused[pair.entry] = lost_error(pair.entry)
       self:forget { one }

@@ -163,22 +163,16 @@ conclude(ARGV[2], ARGV[3], ARGV[4], ARGV[5])
 return 1
 ]=]
 
---- Gives an entry back, if this consumer holds it. ARGV: consumer, id, '1' to keep its mark, '2' also to note in it that it was
---- sent a second time, '1' where it was no attempt, '1' where others may have it at once, last error or '', the mark's token or
---- ''. Gives 1 or 0.
+--- Gives an entry back, if this consumer holds it. ARGV: consumer, id, '1' to keep its mark, '1' where it was no attempt, '1'
+--- where others may have it at once, last error or '', the mark's token or ''. Gives 1 or 0.
 scripts.release = [=[
 local consumer, id = ARGV[1], ARGV[2]
 local pending = redis.call('XPENDING', entries, group, id, id, 1, consumer)[1]
 if not pending then return 0 end
 -- A request may come twice, and late: after the same consumer has taken the entry again, and begun.
 local mark = redis.call('HGET', started, id)
-mark = mark and cjson.decode(mark)
-if mark and mark.token ~= ARGV[7] then return 0 end
-if ARGV[3] == '0' then redis.call('HDEL', started, id) end
-if mark and ARGV[3] == '2' then
-  mark.again = true
-  redis.call('HSET', started, id, cjson.encode(mark))
-end
+if mark and cjson.decode(mark).token ~= ARGV[7] then return 0 end
+if ARGV[3] ~= '1' then redis.call('HDEL', started, id) end
 if ARGV[6] ~= '' then redis.call('HSET', faults, id, ARGV[6]) end
 local deliveries = ARGV[4] == '1' and math.max(0, pending[4] - 1) or pending[4]
 local idle = ARGV[5] == '1' and 2 ^ 31 or 0 -- longer than any lease, also that of who comes next

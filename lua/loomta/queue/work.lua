@@ -73,14 +73,13 @@ local function judge(self, one, err, info)
   if is_asked_to_wait then self.ledger:hold(math.max(hold_ms, math.min(why.retryAfterMs or 0, longest_hold_ms))) end
   local has_no_connection = is_ours and could_not_connect[why.code]
   if err.possiblyStored or one.mark then
-    local was_not_sent = not err.unseen and (not_begun or is_asked_to_wait or has_no_connection)
     local nobody_looked = err.unseen and why.retryable
-    local no_attempt = ending or was_not_sent or nobody_looked or one.begun
-    if no_attempt or not (one.resent or last) then
+    local no_attempt = ending or not_begun or is_asked_to_wait or has_no_connection or nobody_looked
+    if no_attempt or not last then
       if has_no_connection or nobody_looked or one.begun then slow_down(self) end
       -- What this worker has sent may still arrive, and a server may list it later: nobody is to look for it at once.
-      local at_once, again = ending and not one.begun, one.resent and not was_not_sent
-      return give_back(self, one, { keepMark = true, again = again, noAttempt = no_attempt, atOnce = at_once, err = err })
+      local at_once = ending and not one.begun
+      return give_back(self, one, { keepMark = true, noAttempt = no_attempt, atOnce = at_once, err = err })
     end
     return conclude(self, one, "unknown", nil, doubtful(err), info)
   elseif not_begun or own_fault or ending and (err.code == "canceled" or run.fatal and err.code == run.fatal.code) then
