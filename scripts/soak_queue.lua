@@ -74,7 +74,7 @@ repeat
       alive[place] = workers.start(url, box, ("%s/worker-%d.log"):format(folder, started), words)
     end
   end
-  socket.sleep(1 + random(2000) / 1000) -- looking for what a killed worker began takes a few seconds, which they must have
+  socket.sleep(1 + random(2000) / 1000)
   local victim = alive[random(at_once) + 1]
   if killed == 0 or random(4) > 0 then
     victim:signal "KILL"

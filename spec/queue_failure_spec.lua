@@ -110,31 +110,30 @@ describe("Redis that goes away", function()
     assert.equal(40, status.done)
   end)
 
-  it("is waited for while it has no room, too", function()
+  --- A worker goes on after Redis has refused it with this word for a while, as an option made it.
+  local function assert_waited_for(word, option, meanwhile)
     queue:enqueue(make_files(20))
     box:fault { method = "POST", delayAfterBodyMs = 50, times = 0 }
     local one = worker("one", { "concurrency=2", "leaseMs=5000" })
     eventually(function() return stored() > 2 end)
-    server:cli("CONFIG", "SET", "maxmemory", "1")
-    local _, err = assert(loomta.queue { url = url, patienceMs = 0 }):enqueue { folder .. "/0001.jpg", files.write(folder .. "/new.jpg", "x") }
-    assert.equal("queue_unreachable", err.code)
-    assert.truthy(err.cause:find "^OOM", err.cause)
-    eventually(function() return tonumber(server:cli("INFO", "errorstats"):match "errorstat_OOM:count=(%d+)") > 3 end)
-    server:cli("CONFIG", "SET", "maxmemory", "0")
+    server:cli("CONFIG", "SET", option, "1")
+    if meanwhile then meanwhile() end
+    eventually(function() return tonumber(server:cli("INFO", "errorstats"):match("errorstat_" .. word .. ":count=(%d+)") or 0) > 3 end)
+    server:cli("CONFIG", "SET", option, "0")
     assert.truthy(one:wait():find("counts done=20 failed=0 unknown=0 dead=0", 1, true), one:said())
     assert.equal(20, stored())
+  end
+
+  it("is waited for while it has no room, too", function()
+    assert_waited_for("OOM", "maxmemory", function()
+      local _, err = assert(loomta.queue { url = url, patienceMs = 0 }):enqueue { folder .. "/0001.jpg", files.write(folder .. "/new.jpg", "x") }
+      assert.equal("queue_unreachable", err.code)
+      assert.truthy(err.cause:find "^OOM", err.cause)
+    end)
   end)
 
   it("is waited for while it lacks replicas, too, or has too many clients", function()
-    queue:enqueue(make_files(20))
-    box:fault { method = "POST", delayAfterBodyMs = 50, times = 0 }
-    local one = worker("one", { "concurrency=2", "leaseMs=5000" })
-    eventually(function() return stored() > 2 end)
-    server:cli("CONFIG", "SET", "min-replicas-to-write", "1")
-    eventually(function() return tonumber(server:cli("INFO", "errorstats"):match "errorstat_NOREPLICAS:count=(%d+)" or 0) > 3 end)
-    server:cli("CONFIG", "SET", "min-replicas-to-write", "0")
-    assert.truthy(one:wait():find("counts done=20 failed=0 unknown=0 dead=0", 1, true), one:said())
-    assert.equal(20, stored())
+    assert_waited_for("NOREPLICAS", "min-replicas-to-write")
 
     local connection = assert(link.new(address.parse(url), {}))
     connection:call { "CONFIG", "SET", "maxclients", "1" }

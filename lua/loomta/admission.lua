@@ -47,9 +47,7 @@ local function consult(run, item)
   end
   local described, entry, err
   if run.opts.checksum then described, err = run.client:inspect(given, item.token) end -- a pipe would be read for ever
-  -- The root has two names: none, and "null".
-  local folder = item.folder ~= "null" and item.folder or nil
-  if not err then entry, err = journal.identify(given.file, folder and folder:lower(), run.opts.checksum) end
+  if not err then entry, err = journal.identify(given.file, journal.folderOf(item.folder), run.opts.checksum) end
   if not entry then return false, err end
   local key = journal.keyOf(entry)
   local same = run.byKey[key]

@@ -180,9 +180,14 @@ local function sha256_of(path)
   return nil, err
 end
 
+--- A folder as the journal has it. The root has two names: none, and "null".
+---@param folder_id string?
+---@return string?
+function journal.folderOf(folder_id) return folder_id ~= "null" and folder_id and folder_id:lower() or nil end
+
 --- What the journal knows a file by.
 ---@param path string
----@param folder_id string?
+---@param folder_id string? as folderOf gives it
 ---@param with_checksum boolean
 ---@return loomta.JournalEntry?
 ---@return loomta.Error? err

@@ -98,8 +98,7 @@ function Queue:enqueue(paths, given)
   end
   local opts, err = check(given, enqueue_fields)
   if not opts then return nil, err end
-  local folder = opts.folderId ~= "null" and opts.folderId or nil
-  folder = folder and folder:lower()
+  local folder = journal.folderOf(opts.folderId)
   local counts = { enqueued = 0, known = 0, failed = 0 }
   local words = {}
   local function goes_on() return not opts.onTick or opts.onTick(counts) ~= false end

@@ -8,18 +8,10 @@ local report = require "loomta.cli.report"
 
 local account = {}
 
-local say = report.say
+local say, fail = report.say, report.fail
 
 --- Does the environment have a key, which goes before the file's?
 local function environment_has_key() return (os.getenv "LOOMTA_API_KEY" or "") ~= "" end
-
---- Says what failed. The exit status is that of uploads.
-local function fail(err)
-  say(tostring(err))
-  if err.kind == "auth" then return 3 end
-  if err.code == "invalid_option" then return 2 end
-  return (err.retryable or err.kind == "network") and 5 or 1
-end
 
 --- What is wrong with the key or the server's address, before anything else is done; it speaks of no option of the library.
 ---@param client loomta.Client

@@ -12,19 +12,9 @@ local report = require "loomta.cli.report"
 local stop = require "loomta.cli.stop"
 local types = require "loomta.types"
 
-local say = report.say
+local say, fail = report.say, report.fail
 
 local queue = {}
-
---- The exit status of a failure is that of uploads, unless a signal was caught.
-local function fail(err, caught)
-  say(tostring(err))
-  if caught then return 128 + caught end
-  if err.kind == "auth" then return 3 end
-  if err.code == "invalid_option" then return 2 end
-  if err.code == "folder_not_found" then return 4 end
-  return (err.retryable or err.kind == "network") and 5 or 1
-end
 
 --- Prints a line of data; says it where nobody can read it.
 local function print_line(text)

@@ -100,6 +100,19 @@ local function say_error(self, err)
   self.progress:note(encode { error = fields }, true)
 end
 
+--- Says what a command failed of.
+---@param err loomta.Error
+---@param caught integer? the signal that has ended it
+---@return integer status that of uploads
+function report.fail(err, caught)
+  report.say(tostring(err))
+  if caught then return 128 + caught end
+  if err.kind == "auth" then return 3 end
+  if err.code == "invalid_option" then return 2 end
+  if err.code == "folder_not_found" then return 4 end
+  return (err.retryable or err.kind == "network") and 5 or 1
+end
+
 --- Prints a line of data on stdout.
 ---@return boolean
 ---@return string? why it cannot be
